@@ -1,0 +1,36 @@
+/* An IPv4 or IPv6 address, with and without a port. */
+#ifndef SVCDNS_ADDRESS_H
+#define SVCDNS_ADDRESS_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "svcdns/compiler.h"
+
+struct ip {
+	uint8_t bytes[16];                  /* network order; IPv4 in the first four, the rest zero */
+	uint8_t family;                     /* 4, 6; 0: none */
+};
+
+union address {                             /* what the socket calls take */
+	struct sockaddr     any;
+	struct sockaddr_in  in;
+	struct sockaddr_in6 in6;
+};
+
+#define ADDRESS_TEXT_MAX 64                 /* "[ffff:...%interface]:65535" */
+
+bool      ip_parse(const char *text, struct ip *ret);                   /* "10.0.0.1", "::1"; no zone, no port */
+bool      ip_parse_n(const char *text, size_t length, struct ip *ret);
+void      ip_text(const struct ip *ip, char *out);                      /* canonical (RFC 5952); ADDRESS_TEXT_MAX */
+bool      ip_equal(const struct ip *a, const struct ip *b);
+size_t    ip_length(const struct ip *ip);                               /* 4 or 16 octets */
+
+void      address_set(union address *address, const struct ip *ip, uint16_t port);
+void      address_ip(const union address *address, struct ip *ret);     /* a v4-mapped address comes back as IPv4 */
+uint16_t  address_port(const union address *address);
+socklen_t address_length(const union address *address);
+bool      address_equal(const union address *a, const union address *b); /* address and port */
+void      address_text(const union address *address, char *out);        /* "10.0.0.1:53", "[::1]:53"; ADDRESS_TEXT_MAX */
+
+#endif

@@ -1,0 +1,24 @@
+/* The chain of plugins of one server block for one worker, and the loop over it. */
+#ifndef SVCDNS_CHAIN_H
+#define SVCDNS_CHAIN_H
+
+#include "svcdns/plugin.h"
+
+struct link {
+	const struct plugin *plugin;
+	void                *self;
+	size_t               state;         /* offset of its request_state() */
+};
+
+struct chain {
+	struct link *links;                 /* in the order of the registry; owned by whoever built the chain */
+	unsigned     count;
+};
+
+/* Gives every link its place in the request state; aborts if REQUEST_STATE_MAX does not hold them (a bug). */
+void chain_lay_out(struct chain *chain);
+
+/* Serves request from link `from` on, downwards and up again to the top. */
+enum verdict chain_serve(struct request *request, const struct chain *chain, unsigned from);
+
+#endif

@@ -1,0 +1,40 @@
+/* A feed keeps a service table current: it reads objects from a source on its own thread and publishes snapshots.
+ * Lifetime: from feed_open() to feed_close(); subscribers end before it. */
+#ifndef SVCDNS_FEED_H
+#define SVCDNS_FEED_H
+
+#include "svcdns/error.h"
+#include "svcdns/snapshot.h"
+
+struct selector;                            /* a label selector, parsed */
+
+struct feed_config {                        /* all of it outlives the feed */
+	const char  *table;                 /* a manifest file, or a folder of them (*.yaml, *.yml, *.json) */
+	const char **namespaces;            /* only these; NULL: all */
+	size_t       namespace_count;
+	const struct selector *labels;      /* of Services, EndpointSlices and Pods; NULL: all */
+	const struct selector *namespace_labels;
+	bool         endpoints;             /* false: EndpointSlices are not read (noendpoints) */
+	bool         endpoint_pod_names;
+	bool         pods;                  /* Pods are read (pods verified, search from client) */
+};
+
+struct feed;
+struct feed_subscriber;
+
+/* Reads the table once, before it returns: false and FILE:LINE: FIELD: why, if that fails. Later, a broken file is
+ * logged and counted, and the last good table stays. */
+struct feed *feed_open(const struct feed_config *config, struct error *error);
+void         feed_close(struct feed *feed);                             /* accepts NULL */
+
+/* A subscriber belongs to one worker. feed_take() returns the newest snapshot if there is one that it has not returned
+ * before, with a reference for the caller; otherwise NULL. It costs one relaxed load when there is none. */
+struct feed_subscriber *feed_subscribe(struct feed *feed);
+void                    feed_unsubscribe(struct feed_subscriber *subscriber);
+struct snapshot        *feed_take(struct feed_subscriber *subscriber);
+
+/* Kubernetes label selectors: "app=web, tier in (a, b), !old, env". False: the reason, as the Kubernetes library words it. */
+bool selector_parse(const char *text, struct selector **ret, struct error *error);
+void selector_free(struct selector *selector);
+
+#endif

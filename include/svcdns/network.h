@@ -1,0 +1,38 @@
+/* Workers, their sockets and connections: everything between the kernel and query_answer(). */
+#ifndef SVCDNS_NETWORK_H
+#define SVCDNS_NETWORK_H
+
+#include "svcdns/address.h"
+#include "svcdns/error.h"
+#include "svcdns/router.h"
+#include "svcdns/worker.h"
+
+struct network_listener {                   /* one address that is served, over UDP and TCP */
+	union address address;
+	const char   *text;                 /* for messages */
+};
+
+struct network_config {
+	const struct network_listener *listeners;
+	size_t   listener_count;
+	unsigned workers;                   /* 0: network_default_workers() */
+	unsigned tcp_connections;           /* at a time, per worker */
+	int64_t  tcp_first_ns, tcp_idle_ns; /* waiting for the first query, and for a further one */
+	/* Called on each worker's own thread. begin() fills one router per listener; refresh() runs between batches;
+	 * end() comes last, while the loop still runs callbacks. */
+	void (*begin)(void *context, struct worker *worker, struct router *routers);
+	void (*refresh)(void *context, struct worker *worker);
+	void (*end)(void *context, struct worker *worker, struct router *routers);
+	void *context;
+};
+
+struct network;
+
+unsigned network_default_workers(void);     /* CPUs of the affinity mask, bounded by the cgroup's quota; at least 1 */
+
+/* Binds everything before it starts a thread, so that an address that cannot be had is an error here and nothing serves. */
+struct network *network_start(const struct network_config *config, struct error *error);
+/* Stops listening, lets what is under way finish for grace_ns at most, ends the threads. */
+void            network_stop(struct network *network, int64_t grace_ns);
+
+#endif

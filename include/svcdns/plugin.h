@@ -1,0 +1,32 @@
+/* The contract of a plugin. A plugin is a const struct; what it keeps belongs to the pointers that it returned. A
+ * request meets it at most twice: on the way down it may answer, on the way up it may look at or change the answer. */
+#ifndef SVCDNS_PLUGIN_H
+#define SVCDNS_PLUGIN_H
+
+#include "svcdns/error.h"
+#include "svcdns/request.h"
+
+struct setup;
+struct worker;
+
+struct plugin {
+	const char *name;                   /* as in the Corefile */
+	size_t      state_size;             /* octets of request_state() */
+	bool        takes_any_class;        /* queries of other classes than IN get past the server's door */
+
+	/* Reads the Corefile's properties (setup.h). No effect outside its result, which may live in the arena of the
+	 * setup. NULL: refused, error says why. */
+	void *(*setup)(struct setup *setup, struct error *error);
+	/* Begins what all workers share (a feed, a thread); once, after every setup of the configuration succeeded.
+	 * May be NULL, as every one that follows. */
+	bool (*open)(void *config, struct error *error);
+	void *(*start)(void *config, struct worker *worker);   /* once per worker; without it, self is the config */
+	void (*refresh)(void *self);        /* on the worker's thread, between two batches of queries */
+	enum verdict (*serve)(void *self, struct request *request);           /* way down; NULL: not part of the chain */
+	enum verdict (*resume)(void *self, struct request *request, struct request *child);   /* request_ask_below() */
+	void (*reply)(void *self, struct request *request);    /* way up */
+	void (*stop)(void *self);           /* ends what start() began; on the worker's thread, loop still alive */
+	void (*close)(void *config);        /* ends what setup() and open() began */
+};
+
+#endif

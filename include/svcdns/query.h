@@ -1,0 +1,12 @@
+/* From packet to packet: the ten verbs of docs/architecture.md that need no socket. */
+#ifndef SVCDNS_QUERY_H
+#define SVCDNS_QUERY_H
+
+#include "svcdns/request.h"
+
+/* Answers the `length` octets in request->wire; worker, router, transport, client, local, deliver and owner are set.
+ * VERDICT_ANSWERED: the reply is wire[0 .. reply.length). VERDICT_PENDING: deliver() is called later.
+ * VERDICT_DROP: send nothing. Any octets are fit to be given. */
+enum verdict query_answer(struct request *request, size_t length);
+
+#endif

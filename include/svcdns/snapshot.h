@@ -1,0 +1,34 @@
+/* One immutable version of the service table. Readers look things up without locks or atomics for as long as they hold a
+ * reference; versions share everything that did not change between them. */
+#ifndef SVCDNS_SNAPSHOT_H
+#define SVCDNS_SNAPSHOT_H
+
+#include "svcdns/address.h"
+#include "svcdns/service.h"
+
+struct snapshot;
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);               /* any thread; returns its argument */
+void             snapshot_unref(struct snapshot *snapshot);             /* any thread; accepts NULL */
+
+/* All labels in lower case. What is returned lives as long as the caller's reference to the snapshot. */
+const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
+	const uint8_t *name, size_t name_length);
+bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *namespace, size_t length);
+
+/* Services that have this address as a ClusterIP or among their endpoints, one per call: *cursor begins at 0; NULL: no more. */
+const struct service *snapshot_by_address(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor);
+/* Pods with this address, likewise. */
+const struct pod *snapshot_pod(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor);
+
+/* Every Service, in no particular order: *cursor begins at 0; NULL: no more. */
+const struct service *snapshot_each_service(const struct snapshot *snapshot, uint64_t *cursor);
+
+/* Unix time of the last change that a zone's SOA serial shows; 0 before the first. */
+uint32_t snapshot_serial(const struct snapshot *snapshot);
+bool     snapshot_is_synced(const struct snapshot *snapshot);           /* false until every resource was listed once */
+
+struct snapshot_counts { size_t services, endpoints, pods, namespaces; };
+struct snapshot_counts snapshot_counts(const struct snapshot *snapshot);
+
+#endif

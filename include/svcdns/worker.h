@@ -1,0 +1,26 @@
+/* One thread that serves: what every layer may know of it. net/ runs it. */
+#ifndef SVCDNS_WORKER_H
+#define SVCDNS_WORKER_H
+
+#include "svcdns/random.h"
+
+struct request;
+struct uv_loop_s;
+
+#define WORKER_WAITING_MAX 16384            /* queries of one worker that may wait for an upstream at a time */
+
+struct worker {
+	unsigned          index;            /* 0 .. workers - 1 */
+	struct uv_loop_s *loop;             /* for upstream/ and net/; core never looks inside */
+	uint64_t          now;              /* clock_monotonic() when the current batch began, ns */
+	struct random     random;
+	struct request   *free;             /* pooled requests, newest first */
+	unsigned          free_count;
+	unsigned          requests;         /* that exist: free ones, being served and waiting */
+	unsigned          waiting;          /* requests made pending by a plugin */
+};
+
+void worker_init(struct worker *worker, unsigned index, struct uv_loop_s *loop);
+void worker_finish(struct worker *worker);  /* frees the pool; no request may be in use */
+
+#endif

@@ -1,0 +1,112 @@
+/* The loop over the plugins of a chain. A request's place in it is an index, so that "pending" is to leave
+ * the loop, and request_resume() to enter it again where it was left. */
+#include "svcdns/chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "reply.h"
+#include "svcdns/worker.h"
+
+void chain_lay_out(struct chain *chain)
+{
+	const size_t alignment = _Alignof(max_align_t);
+	size_t used = 0;
+
+	for (unsigned i = 0; i < chain->count; i++) {
+		chain->links[i].state = used;
+		used += (chain->links[i].plugin->state_size + alignment - 1) & ~(alignment - 1);
+	}
+	if (used > REQUEST_STATE_MAX)
+		abort();
+}
+
+void *request_state(struct request *request)
+{
+	return request->state + request->chain->links[request->position].state;
+}
+
+static void go_up(struct request *request)
+{
+	while (request->position-- > request->first) {
+		const struct link *link = &request->chain->links[request->position];
+
+		if (link->plugin->reply)
+			link->plugin->reply(link->self, request);
+	}
+	request->position = request->first;
+}
+
+static enum verdict go_down(struct request *request)
+{
+	for (; request->position < request->chain->count; request->position++) {
+		const struct link *link = &request->chain->links[request->position];
+		enum verdict verdict = link->plugin->serve(link->self, request);
+
+		if (verdict != VERDICT_NEXT)
+			return verdict;
+	}
+	return request_fail(request, RCODE_SERVFAIL, "no next plugin found");
+}
+
+/* What follows from the verdict of the plugin at request->position. */
+static enum verdict settle(struct request *request, enum verdict verdict)
+{
+	if (verdict == VERDICT_NEXT) {
+		request->position++;
+		verdict = go_down(request);
+	}
+	if (verdict == VERDICT_PENDING) {
+		request->is_waiting = true;
+		request->worker->waiting++;
+	} else if (verdict == VERDICT_ANSWERED) {
+		if (request->position < request->chain->count)
+			request->answered_by = request->chain->links[request->position].plugin->name;
+		go_up(request);
+	}
+	return verdict;
+}
+
+enum verdict chain_serve(struct request *request, const struct chain *chain, unsigned first)
+{
+	request->chain = chain;
+	request->first = first;
+	request->position = first;
+	return settle(request, go_down(request));
+}
+
+static void wake(struct request *request)
+{
+	assert(request->is_waiting);
+	request->is_waiting = false;
+	request->worker->waiting--;
+}
+
+/* Hands a finished child to the plugin that asked for it. */
+static enum verdict give_to_parent(struct request *child, enum verdict verdict)
+{
+	struct request *parent = child->parent;
+	const struct link *link = &parent->chain->links[parent->position];
+
+	if (verdict == VERDICT_DROP)
+		request_fail(child, RCODE_SERVFAIL, "dropped");
+	wake(parent);
+	return settle(parent, link->plugin->resume(link->self, parent, child));
+}
+
+void request_resume(struct request *request, enum verdict verdict)
+{
+	wake(request);
+	verdict = settle(request, verdict);
+	while (verdict != VERDICT_PENDING && request->parent) {
+		struct request *parent = request->parent;
+
+		verdict = give_to_parent(request, verdict);
+		request = parent;
+	}
+	if (verdict == VERDICT_PENDING)
+		return;
+	if (verdict == VERDICT_ANSWERED)
+		reply_finish(request);
+	request->deliver(request, verdict);
+}
