@@ -17,8 +17,16 @@ struct edns {
 	uint8_t  version;
 	uint16_t payload;                   /* the requestor's UDP payload size, as it came */
 	uint16_t flags;                     /* the 16 bits behind the version, DO included */
+	uint16_t payload_at;                /* where the payload size stands in the query; valid while present */
 	uint16_t options_length;            /* of options: only codes that are echoed (NSID, EXPIRE, COOKIE, KEEPALIVE, PADDING) */
 	uint8_t  options[EDNS_OPTIONS_MAX]; /* in wire form; valid only while options_length is not 0 */
 };
+
+/* True when the octets are options and nothing else. */
+bool edns_options_are_whole(const uint8_t *options, size_t length);
+/* Puts an option into options, in place of one with the same code; false: no room. */
+bool edns_set_option(struct edns *edns, uint16_t code, const void *data, size_t length);
+/* The first option with this code: its data and length; NULL: none. */
+const uint8_t *edns_option(const struct edns *edns, uint16_t code, uint16_t *ret_length);
 
 #endif

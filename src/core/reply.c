@@ -39,7 +39,8 @@ static void take_opt(struct request *request, const uint8_t *message, const stru
 	size_t length = opt->end - opt->rdata;
 
 	request->rcode |= (uint16_t)(opt->ttl >> 24 << 4);
-	if (!request->edns.present || length > EDNS_OPTIONS_MAX)
+	if (!request->edns.present || length > EDNS_OPTIONS_MAX ||
+		!edns_options_are_whole(message + opt->rdata, length))
 		return;
 	memcpy(request->edns.options, message + opt->rdata, length);
 	request->edns.options_length = (uint16_t)length;

@@ -107,9 +107,11 @@ static bool read_record(struct reader *reader, struct edns *ret)
 {
 	uint16_t type, payload, size;
 	uint32_t ttl;
+	size_t payload_at;
 
 	reader_skip_name(reader);
 	type = reader_u16(reader);
+	payload_at = reader->at;
 	payload = reader_u16(reader);
 	ttl = reader_u32(reader);
 	size = reader_u16(reader);
@@ -121,6 +123,7 @@ static bool read_record(struct reader *reader, struct edns *ret)
 	}
 	ret->present = true;
 	ret->payload = payload;
+	ret->payload_at = (uint16_t)payload_at;
 	ret->version = (uint8_t)(ttl >> 16);
 	ret->flags = (uint16_t)ttl;
 	ret->dnssec_ok = ttl & 0x8000;
