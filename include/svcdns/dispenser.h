@@ -18,6 +18,7 @@ bool        dispenser_argument(struct dispenser *d);                    /* only 
 bool        dispenser_line(struct dispenser *d);                        /* only on a later line */
 bool        dispenser_block(struct dispenser *d);                       /* into `{`, then each line's first token until `}` */
 const char *dispenser_value(const struct dispenser *d);                 /* "" before the first */
+bool        dispenser_opens(const struct dispenser *d);                 /* an opening brace comes next on this line */
 size_t      dispenser_arguments(const struct dispenser *d);             /* left on this line; an opening brace is none */
 
 /* All return false. Messages read "FILE:LINE - Error during parsing: MSG" as CoreDNS'. */

@@ -10,7 +10,8 @@ struct selector;                            /* a label selector, parsed */
 
 struct feed_config {                        /* all of it outlives the feed */
 	const char  *table;                 /* a manifest file, or a folder of them (*.yaml, *.yml, *.json) */
-	const char **namespaces;            /* only these; NULL: all */
+	const char **namespaces;            /* only these are there for snapshot_has_namespace(); NULL: all. Services of
+					     * others stay in the table, as CoreDNS keeps them: the plugin does not answer them */
 	size_t       namespace_count;
 	const struct selector *labels;      /* of Services, EndpointSlices and Pods; NULL: all */
 	const struct selector *namespace_labels;
@@ -27,14 +28,17 @@ struct feed_subscriber;
 struct feed *feed_open(const struct feed_config *config, struct error *error);
 void         feed_close(struct feed *feed);                             /* accepts NULL */
 
+struct feed_counts { uint64_t reads, failures; };   /* of the table, the first one included; of reads, those that were refused */
+struct feed_counts feed_counts(const struct feed *feed);                /* any thread */
+
 /* A subscriber belongs to one worker. feed_take() returns the newest snapshot if there is one that it has not returned
  * before, with a reference for the caller; otherwise NULL. It costs one relaxed load when there is none. */
 struct feed_subscriber *feed_subscribe(struct feed *feed);
-void                    feed_unsubscribe(struct feed_subscriber *subscriber);
+void                    feed_unsubscribe(struct feed_subscriber *subscriber);  /* accepts NULL */
 struct snapshot        *feed_take(struct feed_subscriber *subscriber);
 
 /* Kubernetes label selectors: "app=web, tier in (a, b), !old, env". False: the reason, as the Kubernetes library words it. */
 bool selector_parse(const char *text, struct selector **ret, struct error *error);
-void selector_free(struct selector *selector);
+void selector_free(struct selector *selector);                          /* accepts NULL */
 
 #endif

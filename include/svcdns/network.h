@@ -8,8 +8,8 @@
 #include "svcdns/worker.h"
 
 struct network_listener {                   /* one address that is served, over UDP and TCP */
-	union address address;
-	const char   *text;                 /* for messages */
+	union address address;              /* a wildcard address, of whichever family, stands for both; port 0: a free one */
+	const char   *text;                 /* for messages; outlives the network */
 };
 
 struct network_config {
@@ -32,6 +32,7 @@ unsigned network_default_workers(void);     /* CPUs of the affinity mask, bounde
 
 /* Binds everything before it starts a thread, so that an address that cannot be had is an error here and nothing serves. */
 struct network *network_start(const struct network_config *config, struct error *error);
+uint16_t        network_port(const struct network *network, size_t listener);
 /* Stops listening, lets what is under way finish for grace_ns at most, ends the threads. */
 void            network_stop(struct network *network, int64_t grace_ns);
 

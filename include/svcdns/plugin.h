@@ -13,6 +13,7 @@ struct plugin {
 	const char *name;                   /* as in the Corefile */
 	size_t      state_size;             /* octets of request_state() */
 	bool        takes_any_class;        /* queries of other classes than IN get past the server's door */
+	bool        is_fresh;               /* its answers come from memory and are always current: caching them is no use */
 
 	/* Reads the Corefile's properties (setup.h). No effect outside its result, which may live in the arena of the
 	 * setup. NULL: refused, error says why. */
@@ -24,7 +25,9 @@ struct plugin {
 	void (*refresh)(void *self);        /* on the worker's thread, between two batches of queries */
 	enum verdict (*serve)(void *self, struct request *request);           /* way down; NULL: not part of the chain */
 	enum verdict (*resume)(void *self, struct request *request, struct request *child);   /* request_ask_below() */
-	void (*reply)(void *self, struct request *request);    /* way up */
+	/* Way up: once for every request for which serve() returned VERDICT_NEXT. A query that a plugin below dropped
+	 * passes as a bare SERVFAIL that will not be sent. */
+	void (*reply)(void *self, struct request *request);
 	void (*stop)(void *self);           /* ends what start() began; on the worker's thread, loop still alive */
 	void (*close)(void *config);        /* ends what setup() and open() began */
 };

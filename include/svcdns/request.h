@@ -13,6 +13,7 @@
 
 struct chain;
 struct link;
+struct plugin;
 struct router;
 struct worker;
 
@@ -56,8 +57,9 @@ struct request {
 	const struct chain *chain;
 	unsigned            first;          /* index of the topmost link that sees it: not 0 for some children */
 	unsigned            position;       /* index of the link that serves it now */
-	const char         *answered_by;    /* plugin that answered; NULL: none */
+	const struct plugin *answered_by;   /* NULL: none */
 	bool                is_waiting;     /* a plugin returned VERDICT_PENDING */
+	bool                is_detached;    /* has neither parent nor client: see request_detach() */
 	_Alignas(16) unsigned char state[REQUEST_STATE_MAX];    /* see request_state() */
 
 	/* Children: look-ups that a plugin makes on behalf of this one. */
@@ -97,6 +99,10 @@ struct request *request_child(struct request *parent, const struct name *name, u
  * releases it likewise. A child that was dropped comes back as a bare SERVFAIL. */
 enum verdict request_ask_below(struct request *child);
 enum verdict request_ask_server(struct request *child);
+
+/* Cuts a child that is VERDICT_PENDING loose from its parent, which may go on at once. When the child is done, done() is
+ * called with it instead of the plugin's resume(), and releases it; `owner` is the caller's. */
+void request_detach(struct request *child, void (*done)(struct request *, enum verdict), void *owner);
 
 /* False when so many requests of this worker wait already that no further one may: answer SERVFAIL then. */
 bool request_may_wait(const struct request *request);

@@ -4,9 +4,16 @@
 #ifndef SVCDNS_SERVICE_H
 #define SVCDNS_SERVICE_H
 
-#include "svcdns/compiler.h"
+#include "svcdns/shared.h"
 
-enum service_kind { SERVICE_CLUSTER_IP, SERVICE_HEADLESS, SERVICE_EXTERNAL_NAME };
+enum service_kind {
+	SERVICE_CLUSTER_IP,                 /* cluster_ips may be 0: none has been allocated yet */
+	SERVICE_HEADLESS,
+	SERVICE_EXTERNAL_NAME,              /* may have endpoints, too: they count for addresses only */
+	SERVICE_ABSENT                      /* EndpointSlices whose Service is not in the table (or was filtered out): no name
+					     * answers, only the addresses of its endpoints do (PTR). snapshot_service() and
+					     * snapshot_each_service() never return it, snapshot_by_address() does. */
+};
 
 #define PORT_NONE (-1)                      /* an object that declares no ports has one port of this number */
 
@@ -24,29 +31,29 @@ struct port {
 struct endpoint {
 	uint8_t     address[16];            /* IPv4 in the first four */
 	uint8_t     family;                 /* 4 or 6 */
-	uint8_t     slice;                  /* index into the service's slices: whose ports it has */
+	uint16_t    slice;                  /* index into the service's slices: whose ports it has */
 	struct text host;                   /* endpoint name: hostname, Pod name if so configured, or not set: derived from
 					     * the address, '.' and ':' as '-' (see endpoint_host()) */
 	struct text zone;                   /* topology zone */
 };
 
-struct slice {
-	uint32_t first_port, ports;         /* into the service's ports */
+struct slice {                              /* EndpointSlices with the same list of ports share one */
+	uint32_t first_port, ports;         /* into the service's ports; ports is 1 or more */
 };
 
 struct service {
-	uint64_t          hash;             /* of namespace and name: also what the address index holds */
-	uint32_t          references;       /* atomic */
+	struct shared     shared;
 	uint32_t          size;             /* octets of this block */
+	uint64_t          hash;             /* of namespace and name: also what the address index holds */
 	enum service_kind kind;
 	struct text       name, namespace;
 	struct text       external_name;    /* wire form, root included; SERVICE_EXTERNAL_NAME only. length 0: it is no name */
 	bool              external_is_address; /* an ExternalName that is an IP address answers nothing */
 	uint32_t          cluster_ips;      /* number of */
 	uint32_t          ports;            /* Service ports first, then those of the slices */
-	uint32_t          service_ports;    /* how many of them are the Service's own: 1 or more */
+	uint32_t          service_ports;    /* how many of them are the Service's own: 1 or more, none of SERVICE_ABSENT */
 	uint32_t          slices;
-	uint32_t          endpoints;
+	uint32_t          endpoints;        /* the ready ones; an address that stands in the objects twice stands here twice */
 	uint32_t          cluster_ip_at, port_at, slice_at, endpoint_at;      /* offsets of the arrays in this block */
 };
 
@@ -56,10 +63,11 @@ struct cluster_ip {
 };
 
 struct pod {
-	uint32_t    references;             /* atomic */
+	struct shared shared;
+	uint32_t    size;                   /* octets of this block */
 	uint8_t     address[16];
 	uint8_t     family;
-	struct text name, namespace;
+	struct text name, namespace;        /* a Pod's name may have dots */
 };
 
 static inline const uint8_t *text_of(const void *holder, struct text text)

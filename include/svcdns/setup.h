@@ -24,6 +24,8 @@ struct setup {
 
 /* Plugins that may stand only once in a block: false, with CoreDNS' message, at a second occurrence. */
 bool setup_once(const struct setup *setup, struct dispenser *d);
+/* For plugins without arguments and properties: false, with CoreDNS' message, if something stands behind the name. */
+bool setup_bare(struct dispenser *d);
 /* The rest of this line's arguments as zones, or the block's own where there are none. Words that are no zone are left out. */
 void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *ret);
 /* A file name, made absolute by `root` as CoreDNS does. */

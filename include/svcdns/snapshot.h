@@ -14,14 +14,18 @@ void             snapshot_unref(struct snapshot *snapshot);             /* any t
 /* All labels in lower case. What is returned lives as long as the caller's reference to the snapshot. */
 const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
 	const uint8_t *name, size_t name_length);
+
+/* True for a Namespace object of the table that feed_config's namespaces and namespace_labels let through. */
 bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *namespace, size_t length);
 
-/* Services that have this address as a ClusterIP or among their endpoints, one per call: *cursor begins at 0; NULL: no more. */
+/* Services that have this address as a ClusterIP or among their endpoints, one per call, each once: *cursor begins at 0;
+ * NULL: no more. In no order: look for a ClusterIP among all of them before endpoints count. Services of namespaces that
+ * snapshot_has_namespace() hides are among them: CoreDNS' PTR answers skip those only where `namespaces` is set. */
 const struct service *snapshot_by_address(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor);
 /* Pods with this address, likewise. */
 const struct pod *snapshot_pod(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor);
 
-/* Every Service, in no particular order: *cursor begins at 0; NULL: no more. */
+/* Every Service (not SERVICE_ABSENT), in no particular order: *cursor begins at 0; NULL: no more. */
 const struct service *snapshot_each_service(const struct snapshot *snapshot, uint64_t *cursor);
 
 /* Unix time of the last change that a zone's SOA serial shows; 0 before the first. */

@@ -6,7 +6,7 @@
 #include "svcdns/error.h"
 #include "svcdns/name.h"
 
-struct zones {
+struct zones {                              /* copies share their names; only one of them may be added to */
 	struct name *names;                 /* lower case; in the arena */
 	size_t       count;
 };

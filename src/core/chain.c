@@ -61,7 +61,11 @@ static enum verdict settle(struct request *request, enum verdict verdict)
 		request->worker->waiting++;
 	} else if (verdict == VERDICT_ANSWERED) {
 		if (request->position < request->chain->count)
-			request->answered_by = request->chain->links[request->position].plugin->name;
+			request->answered_by = request->chain->links[request->position].plugin;
+		go_up(request);
+	} else if (verdict == VERDICT_DROP) {
+		request_reply(request, RCODE_SERVFAIL, 0);
+		request->bare = true;
 		go_up(request);
 	}
 	return verdict;
@@ -106,7 +110,7 @@ void request_resume(struct request *request, enum verdict verdict)
 	}
 	if (verdict == VERDICT_PENDING)
 		return;
-	if (verdict == VERDICT_ANSWERED)
+	if (verdict == VERDICT_ANSWERED && !request->is_detached)
 		reply_finish(request);
 	request->deliver(request, verdict);
 }

@@ -89,6 +89,7 @@ enum verdict query_answer(struct request *request, size_t length)
 	request->parent = NULL;
 	request->depth = 0;
 	request->is_waiting = false;
+	request->is_detached = false;
 	request->extended_error = false;
 	request->answered_by = NULL;
 	request->error[0] = '\0';

@@ -70,6 +70,7 @@ struct request *request_child(struct request *parent, const struct name *name, u
 	child->error[0] = '\0';
 	child->answered_by = NULL;
 	child->is_waiting = false;
+	child->is_detached = false;
 	child->parent = parent;
 	child->depth = parent->depth + 1;
 	child->deliver = NULL;
@@ -98,4 +99,13 @@ enum verdict request_ask_server(struct request *child)
 	if (!chain)
 		return request_fail(child, RCODE_REFUSED, "no zone for this name");
 	return ask(child, chain, 0);
+}
+
+void request_detach(struct request *child, void (*done)(struct request *, enum verdict), void *owner)
+{
+	assert(child->is_waiting && child->parent);
+	child->parent = NULL;
+	child->is_detached = true;
+	child->deliver = done;
+	child->owner = owner;
 }

@@ -1,0 +1,556 @@
+/* What each field means, and what makes an object of them. Refused here is what the API server would refuse, too, as far
+ * as DNS would answer something wrong by it. */
+#include "fields.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rfc1123.h"
+#include "svcdns/name.h"
+
+#define SERVICE_NAME_LABEL "kubernetes.io/service-name"
+
+static void fail(struct decoder *d, const char *why, const struct scalar *scalar)
+{
+	char quoted[FIELDS_QUOTED];
+
+	decoder_fail(d, d->line, "", "%s: %s", why, fields_quote(quoted, scalar->text, scalar->length));
+}
+
+static bool is_text(const struct scalar *scalar, const char *text)
+{
+	return strlen(text) == scalar->length && memcmp(scalar->text, text, scalar->length) == 0;
+}
+
+static bool is_one_of(const struct scalar *scalar, const char *const *texts)
+{
+	for (; *texts; texts++)
+		if (is_text(scalar, *texts))
+			return true;
+	return false;
+}
+
+static void keep_word(struct decoder *d, const struct scalar *scalar, char out[DECODER_KIND_MAX + 1])
+{
+	if (scalar->length > DECODER_KIND_MAX)
+		fail(d, "too long", scalar);
+	else
+		snprintf(out, DECODER_KIND_MAX + 1, "%.*s", (int)scalar->length, scalar->text);
+}
+
+static void take_kind(struct decoder *d, const struct scalar *scalar)
+{
+	keep_word(d, scalar, d->kind);
+}
+
+static void take_api_version(struct decoder *d, const struct scalar *scalar)
+{
+	keep_word(d, scalar, d->api_version);
+}
+
+static void take_name(struct decoder *d, const struct scalar *scalar)
+{
+	if (!rfc1123_is_subdomain(scalar->text, scalar->length))
+		fail(d, "not a lower-case DNS name", scalar);
+	else
+		d->draft.head.name = draft_text(&d->draft, scalar->text, scalar->length);
+}
+
+static void take_namespace(struct decoder *d, const struct scalar *scalar)
+{
+	if (!rfc1123_is_label(scalar->text, scalar->length))
+		fail(d, "not a lower-case DNS label", scalar);
+	else
+		d->draft.head.namespace = draft_text(&d->draft, scalar->text, scalar->length);
+}
+
+static void take_deletion(struct decoder *d, const struct scalar *scalar)
+{
+	d->draft.head.is_terminating = scalar->length > 0;
+}
+
+static void take_label(struct decoder *d, const struct scalar *scalar)
+{
+	const char *key = d->label_key.bytes ? d->label_key.bytes : "";
+
+	if (strcmp(key, SERVICE_NAME_LABEL) == 0 && rfc1123_is_label(scalar->text, scalar->length))
+		d->draft.head.service_name = draft_text(&d->draft, scalar->text, scalar->length);
+	if (d->config->labels || d->config->namespace_labels)
+		labels_add(&d->labels, key, scalar->text, scalar->length);
+}
+
+static void take_service_type(struct decoder *d, const struct scalar *scalar)
+{
+	static const char *const types[] = {"", "ClusterIP", "NodePort", "LoadBalancer", "ExternalName", NULL};
+
+	d->is_external = is_text(scalar, "ExternalName");
+	if (!is_one_of(scalar, types))
+		fail(d, "not a type of Service", scalar);
+}
+
+/* False: not an address, and that has been said. */
+static bool read_address(struct decoder *d, const struct scalar *scalar, struct ip *ret)
+{
+	if (ip_parse_n(scalar->text, scalar->length, ret))
+		return true;
+	fail(d, "not an IP address", scalar);
+	return false;
+}
+
+static void take_single_address(struct decoder *d, const struct scalar *scalar)
+{
+	if (scalar->length)
+		read_address(d, scalar, &d->single_address);
+}
+
+static void take_cluster_ip(struct decoder *d, const struct scalar *scalar)
+{
+	d->single_is_none = is_text(scalar, "None");
+	if (!d->single_is_none)
+		take_single_address(d, scalar);
+}
+
+static void keep_address(struct decoder *d, const struct ip *ip)
+{
+	if (!draft_address(&d->draft, ip))
+		decoder_fail(d, d->line, "", "more than %d", OBJECT_LIST_MAX);
+}
+
+static void take_cluster_ips(struct decoder *d, const struct scalar *scalar)
+{
+	bool is_none = is_text(scalar, "None");
+	struct ip ip;
+
+	if (is_none && !d->has_address_list)
+		d->first_is_none = true;
+	d->has_address_list = true;
+	if (!is_none && read_address(d, scalar, &ip))
+		keep_address(d, &ip);
+}
+
+static void take_external_name(struct decoder *d, const struct scalar *scalar)
+{
+	char text[OBJECT_NAME_MAX + 2];
+	struct name name;
+
+	snprintf(text, sizeof(text), "%.*s", (int)(scalar->length > 255 ? 255 : scalar->length), scalar->text);
+	if (scalar->length && (scalar->length >= sizeof(text) || !name_from_text(text, &name)))
+		fail(d, "not a domain name", scalar);
+	else
+		d->draft.head.external_name = draft_text(&d->draft, scalar->text, scalar->length);
+}
+
+static void begin_port(struct decoder *d, struct draft_list *list)
+{
+	d->port_line = d->line;
+	d->port = draft_port(list);
+	if (!d->port) {
+		decoder_fail(d, d->line, "", "more than %d", OBJECT_LIST_MAX);
+		d->port = &d->spare_port;
+	}
+	d->port->number = PORT_NONE;
+}
+
+static void begin_service_port(struct decoder *d)
+{
+	begin_port(d, &d->draft.service_ports);
+}
+
+static void begin_slice_port(struct decoder *d)
+{
+	begin_port(d, &d->draft.slice_ports);
+}
+
+static bool end_port(struct decoder *d)
+{
+	if (!d->port->protocol.length)
+		d->port->protocol = draft_recent_text(&d->draft, "tcp", 3);
+	return true;
+}
+
+static bool end_service_port(struct decoder *d)
+{
+	if (d->port->number == PORT_NONE)
+		decoder_fail(d, d->port_line, "port", "missing");
+	return end_port(d);
+}
+
+static void take_port_name(struct decoder *d, const struct scalar *scalar)
+{
+	if (scalar->length && !rfc1123_is_label(scalar->text, scalar->length))
+		fail(d, "not a lower-case DNS label", scalar);
+	else
+		d->port->name = draft_recent_text(&d->draft, scalar->text, scalar->length);
+}
+
+static void take_protocol(struct decoder *d, const struct scalar *scalar)
+{
+	static const struct {
+		const char *upper, *lower;
+	} names[] = {{"TCP", "tcp"}, {"UDP", "udp"}, {"SCTP", "sctp"}};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+		if (is_text(scalar, names[i].upper)) {
+			d->port->protocol = draft_recent_text(&d->draft, names[i].lower, scalar->length);
+			return;
+		}
+	fail(d, "not a protocol", scalar);
+}
+
+static void take_port_number(struct decoder *d, const struct scalar *scalar)
+{
+	bool is_number = scalar->kind == SCALAR_PLAIN && scalar->length > 0;
+	int32_t number = 0;
+
+	for (size_t i = 0; i < scalar->length; i++) {
+		is_number = is_number && scalar->text[i] >= '0' && scalar->text[i] <= '9';
+		if (is_number && number <= 65535)
+			number = number * 10 + (scalar->text[i] - '0');
+	}
+	if (!is_number)
+		fail(d, "not a number", scalar);
+	else if (number < 1 || number > 65535)
+		fail(d, "not between 1 and 65535", scalar);
+	else
+		d->port->number = number;
+}
+
+static void take_address_type(struct decoder *d, const struct scalar *scalar)
+{
+	static const char *const types[] = {"IPv4", "IPv6", "FQDN", NULL};
+
+	d->is_fqdn = is_text(scalar, "FQDN");
+	if (!is_one_of(scalar, types))
+		fail(d, "not IPv4, IPv6 or FQDN", scalar);
+}
+
+static void begin_endpoint(struct decoder *d)
+{
+	memset(&d->endpoint, 0, sizeof(d->endpoint));
+	d->endpoint.first = d->draft.endpoints.count;
+	d->endpoint.is_ready = true; /* an unknown state stands for ready (discovery.k8s.io/v1, EndpointConditions) */
+}
+
+/* All addresses of an endpoint have its names; of one that is not ready none is kept. */
+static bool end_endpoint(struct decoder *d)
+{
+	struct endpoint *endpoints = d->draft.endpoints.items;
+	struct text host = d->endpoint.hostname.length ? d->endpoint.hostname : d->endpoint.pod;
+
+	if (!d->endpoint.is_ready)
+		d->draft.endpoints.count = d->endpoint.first;
+	for (uint32_t i = d->endpoint.first; i < d->draft.endpoints.count; i++) {
+		endpoints[i].host = host;
+		endpoints[i].zone = d->endpoint.zone;
+	}
+	return true;
+}
+
+static void take_endpoint_address(struct decoder *d, const struct scalar *scalar)
+{
+	struct ip ip;
+
+	if (read_address(d, scalar, &ip) && !draft_endpoint(&d->draft, &ip))
+		decoder_fail(d, d->line, "", "more than %d", OBJECT_LIST_MAX);
+}
+
+static void take_ready(struct decoder *d, const struct scalar *scalar)
+{
+	static const char *const yes[] = {"true", "True", "TRUE", NULL}, *const no[] = {"false", "False", "FALSE", NULL};
+
+	d->endpoint.is_ready = is_one_of(scalar, yes);
+	if (scalar->kind != SCALAR_PLAIN || (!d->endpoint.is_ready && !is_one_of(scalar, no)))
+		fail(d, "not true or false", scalar);
+}
+
+static void take_hostname(struct decoder *d, const struct scalar *scalar)
+{
+	if (scalar->length && !rfc1123_is_label(scalar->text, scalar->length))
+		fail(d, "not a lower-case DNS label", scalar);
+	else
+		d->endpoint.hostname = draft_text(&d->draft, scalar->text, scalar->length);
+}
+
+/* A Pod's name that is no label (too long, or with dots) cannot be the first label of a name. */
+static void take_target_name(struct decoder *d, const struct scalar *scalar)
+{
+	if (d->config->endpoint_pod_names && rfc1123_is_label(scalar->text, scalar->length))
+		d->endpoint.pod = draft_text(&d->draft, scalar->text, scalar->length);
+}
+
+/* In lower case, as the names that ask for it. */
+static void take_zone(struct decoder *d, const struct scalar *scalar)
+{
+	char lower[UINT8_MAX];
+	size_t length = scalar->length < sizeof(lower) ? scalar->length : sizeof(lower);
+
+	for (size_t i = 0; i < length; i++)
+		lower[i] = scalar->text[i] >= 'A' && scalar->text[i] <= 'Z' ? (char)(scalar->text[i] + 'a' - 'A')
+									     : scalar->text[i];
+	d->endpoint.zone = draft_recent_text(&d->draft, lower, length);
+}
+
+static void take_phase(struct decoder *d, const struct scalar *scalar)
+{
+	static const char *const over[] = {"Succeeded", "Failed", "Unknown", NULL};
+
+	d->is_over = is_one_of(scalar, over);
+}
+
+static void begin_object(struct decoder *d)
+{
+	draft_clear(&d->draft);
+	labels_clear(&d->labels);
+	d->first_line = d->line;
+	*d->kind = '\0';
+	*d->api_version = '\0';
+	d->single_address = (struct ip){0};
+	d->single_is_none = d->first_is_none = d->has_address_list = false;
+	d->is_external = d->is_fqdn = d->is_over = false;
+	d->has_failed = false;
+}
+
+static void begin_document(struct decoder *d)
+{
+	begin_object(d);
+	d->in_list = d->is_list = false;
+}
+
+static void begin_items(struct decoder *d)
+{
+	memcpy(d->list_kind, d->kind, sizeof(d->list_kind));
+	memcpy(d->list_version, d->api_version, sizeof(d->list_version));
+	d->is_list = true;
+}
+
+static void begin_item(struct decoder *d)
+{
+	begin_object(d);
+	d->in_list = true;
+}
+
+/* Items of a ServiceList and the like need not say what they are. */
+static void inherit_kind(struct decoder *d)
+{
+	size_t length = strlen(d->list_kind);
+
+	if (*d->kind || length <= 4)
+		return;
+	memcpy(d->kind, d->list_kind, length - 4);
+	d->kind[length - 4] = '\0';
+	if (!*d->api_version)
+		memcpy(d->api_version, d->list_version, sizeof(d->api_version));
+}
+
+static bool find_kind(struct decoder *d)
+{
+	static const struct {
+		const char *kind, *api_version;
+		enum object_kind object;
+	} kinds[] = {
+		{"Namespace", "v1", OBJECT_NAMESPACE},
+		{"Service", "v1", OBJECT_SERVICE},
+		{"EndpointSlice", "discovery.k8s.io/v1", OBJECT_ENDPOINT_SLICE},
+		{"Pod", "v1", OBJECT_POD},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+		if (strcmp(kinds[i].kind, d->kind) == 0 && strcmp(kinds[i].api_version, d->api_version) == 0) {
+			d->draft.head.kind = (uint8_t)kinds[i].object;
+			return true;
+		}
+	return false;
+}
+
+static void complete_name(struct decoder *d)
+{
+	struct object *head = &d->draft.head;
+	bool is_label = head->kind == OBJECT_SERVICE || head->kind == OBJECT_NAMESPACE;
+	const char *name = (const char *)d->draft.texts + head->name.offset;
+	char quoted[FIELDS_QUOTED];
+
+	if (!head->name.length)
+		decoder_fail(d, d->first_line, "metadata.name", "missing");
+	else if (is_label && !rfc1123_is_label(name, head->name.length))
+		decoder_fail(d, d->first_line, "metadata.name", "not a lower-case DNS label: %s",
+			fields_quote(quoted, name, head->name.length));
+	if (head->kind == OBJECT_NAMESPACE)
+		head->namespace = (struct text){0};
+	else if (!head->namespace.length)
+		head->namespace = draft_text(&d->draft, "default", 7);
+}
+
+static void complete_service(struct decoder *d)
+{
+	struct object *head = &d->draft.head;
+	bool is_headless = d->has_address_list ? d->first_is_none : d->single_is_none;
+
+	head->service_kind = is_headless ? SERVICE_HEADLESS : SERVICE_CLUSTER_IP;
+	if (d->is_external)
+		head->service_kind = SERVICE_EXTERNAL_NAME;
+	else
+		head->external_name = (struct text){0};
+	if (d->is_external && !head->external_name.length)
+		decoder_fail(d, d->first_line, "spec.externalName", "missing");
+	if (head->service_kind != SERVICE_CLUSTER_IP)
+		d->draft.addresses.count = 0;
+	else if (!d->has_address_list && d->single_address.family)
+		keep_address(d, &d->single_address);
+}
+
+static void complete_pod(struct decoder *d)
+{
+	d->draft.addresses.count = 0;
+	if (d->single_address.family)
+		keep_address(d, &d->single_address);
+}
+
+static bool is_listed_namespace(const struct decoder *d)
+{
+	const struct text *name = &d->draft.head.name;
+	const struct scalar scalar = {SCALAR_QUOTED, (const char *)d->draft.texts + name->offset, name->length};
+
+	for (size_t i = 0; i < d->config->namespace_count; i++)
+		if (is_text(&scalar, d->config->namespaces[i]))
+			return true;
+	return !d->config->namespaces;
+}
+
+/* What an API server would leave out of its answer, or CoreDNS would not ask for. */
+static bool is_wanted(const struct decoder *d)
+{
+	const struct selector *labels = d->config->labels;
+
+	if (d->draft.head.kind == OBJECT_NAMESPACE) {
+		labels = d->config->namespace_labels;
+		if (!is_listed_namespace(d))
+			return false;
+	}
+	if (d->draft.head.kind == OBJECT_ENDPOINT_SLICE && !d->config->endpoints)
+		return false;
+	if (d->draft.head.kind == OBJECT_POD && (!d->config->pods || d->is_over || !d->draft.addresses.count))
+		return false;
+	return !labels || selector_matches(labels, &d->labels);
+}
+
+/* Slices of host names (deprecated in Kubernetes) and such that belong to no Service give no records. */
+static bool is_of_no_use(const struct decoder *d)
+{
+	return d->draft.head.kind == OBJECT_ENDPOINT_SLICE && (d->is_fqdn || !d->draft.head.service_name.length);
+}
+
+static bool end_object(struct decoder *d)
+{
+	if (d->in_list)
+		inherit_kind(d);
+	if (!*d->kind) {
+		decoder_fail(d, d->first_line, "kind", "missing");
+		return decoder_give_up(d);
+	}
+	if (!find_kind(d)) {
+		d->on_other_kind(d->context, d->kind, d->api_version);
+		return true;
+	}
+	if (is_of_no_use(d))
+		return true;
+	complete_name(d);
+	if (d->draft.head.kind == OBJECT_SERVICE)
+		complete_service(d);
+	if (d->draft.head.kind == OBJECT_POD)
+		complete_pod(d);
+	else
+		d->draft.head.is_terminating = false;
+	if (d->has_failed)
+		return decoder_give_up(d);
+	return !is_wanted(d) || d->on_object(d->context, d, draft_pack(&d->draft));
+}
+
+bool fields_is_list(const char *kind)
+{
+	size_t length = strlen(kind);
+
+	return length >= 4 && strcmp(kind + length - 4, "List") == 0;
+}
+
+static bool end_document(struct decoder *d)
+{
+	return d->is_list || fields_is_list(d->kind) || end_object(d);
+}
+
+static const struct field scalar_label = {"", FIELD_SCALAR, NULL, take_label, NULL, NULL};
+
+static const struct field metadata_fields[] = {
+	{"name", FIELD_SCALAR, NULL, take_name, NULL, NULL},
+	{"namespace", FIELD_SCALAR, NULL, take_namespace, NULL, NULL},
+	{"labels", FIELD_LABELS, &scalar_label, NULL, NULL, NULL},
+	{"deletionTimestamp", FIELD_SCALAR, NULL, take_deletion, NULL, NULL},
+	{0},
+};
+
+static const struct field port_fields[] = {
+	{"name", FIELD_SCALAR, NULL, take_port_name, NULL, NULL},
+	{"protocol", FIELD_SCALAR, NULL, take_protocol, NULL, NULL},
+	{"port", FIELD_SCALAR, NULL, take_port_number, NULL, NULL},
+	{0},
+};
+
+static const struct field service_port = {NULL, FIELD_MAP, port_fields, NULL, begin_service_port, end_service_port};
+static const struct field slice_port = {NULL, FIELD_MAP, port_fields, NULL, begin_slice_port, end_port};
+static const struct field cluster_ip = {NULL, FIELD_SCALAR, NULL, take_cluster_ips, NULL, NULL};
+static const struct field endpoint_address = {NULL, FIELD_SCALAR, NULL, take_endpoint_address, NULL, NULL};
+
+static const struct field spec_fields[] = {
+	{"type", FIELD_SCALAR, NULL, take_service_type, NULL, NULL},
+	{"clusterIP", FIELD_SCALAR, NULL, take_cluster_ip, NULL, NULL},
+	{"clusterIPs", FIELD_LIST, &cluster_ip, NULL, NULL, NULL},
+	{"externalName", FIELD_SCALAR, NULL, take_external_name, NULL, NULL},
+	{"ports", FIELD_LIST, &service_port, NULL, NULL, NULL},
+	{0},
+};
+
+static const struct field status_fields[] = {
+	{"phase", FIELD_SCALAR, NULL, take_phase, NULL, NULL},
+	{"podIP", FIELD_SCALAR, NULL, take_single_address, NULL, NULL},
+	{0},
+};
+
+static const struct field condition_fields[] = {
+	{"ready", FIELD_SCALAR, NULL, take_ready, NULL, NULL},
+	{0},
+};
+
+static const struct field target_fields[] = {
+	{"name", FIELD_SCALAR, NULL, take_target_name, NULL, NULL},
+	{0},
+};
+
+static const struct field endpoint_fields[] = {
+	{"addresses", FIELD_LIST, &endpoint_address, NULL, NULL, NULL},
+	{"conditions", FIELD_MAP, condition_fields, NULL, NULL, NULL},
+	{"hostname", FIELD_SCALAR, NULL, take_hostname, NULL, NULL},
+	{"targetRef", FIELD_MAP, target_fields, NULL, NULL, NULL},
+	{"zone", FIELD_SCALAR, NULL, take_zone, NULL, NULL},
+	{0},
+};
+
+static const struct field endpoint = {NULL, FIELD_MAP, endpoint_fields, NULL, begin_endpoint, end_endpoint};
+
+#define OBJECT_FIELDS                                                       \
+	{"kind", FIELD_SCALAR, NULL, take_kind, NULL, NULL},                \
+	{"apiVersion", FIELD_SCALAR, NULL, take_api_version, NULL, NULL},   \
+	{"metadata", FIELD_MAP, metadata_fields, NULL, NULL, NULL},         \
+	{"spec", FIELD_MAP, spec_fields, NULL, NULL, NULL},                 \
+	{"status", FIELD_MAP, status_fields, NULL, NULL, NULL},             \
+	{"addressType", FIELD_SCALAR, NULL, take_address_type, NULL, NULL}, \
+	{"endpoints", FIELD_LIST, &endpoint, NULL, NULL, NULL},             \
+	{"ports", FIELD_LIST, &slice_port, NULL, NULL, NULL}
+
+static const struct field item_fields[] = {OBJECT_FIELDS, {0}};
+static const struct field item = {NULL, FIELD_MAP, item_fields, NULL, begin_item, end_object};
+static const struct field document_fields[] = {
+	OBJECT_FIELDS,
+	{"items", FIELD_LIST, &item, NULL, begin_items, NULL},
+	{0},
+};
+
+const struct field fields_document = {NULL, FIELD_MAP, document_fields, NULL, begin_document, end_document};

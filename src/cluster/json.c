@@ -1,0 +1,128 @@
+/* yajl's callbacks -> decoder, chunk by chunk. yajl knows no lines: they are counted up to the octet that it stands at. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yajl/yajl_parse.h>
+
+#include "parse.h"
+
+#define CHUNK 65536
+
+struct json {
+	struct decoder *decoder;
+	yajl_handle parser;
+	const uint8_t *chunk;
+	size_t counted; /* octets of the chunk whose newlines are in decoder->line */
+};
+
+static void count_lines(struct json *json, size_t until)
+{
+	const uint8_t *at = json->chunk + json->counted, *end = json->chunk + until;
+
+	for (; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
+		json->decoder->line++;
+	json->counted = until;
+}
+
+static struct decoder *at_event(void *context)
+{
+	struct json *json = context;
+
+	count_lines(json, yajl_get_bytes_consumed(json->parser));
+	return json->decoder;
+}
+
+static int on_null(void *context)
+{
+	return decoder_scalar(at_event(context), &(struct scalar){SCALAR_NULL, "", 0});
+}
+
+static int on_boolean(void *context, int value)
+{
+	struct scalar scalar = {SCALAR_PLAIN, value ? "true" : "false", value ? 4 : 5};
+
+	return decoder_scalar(at_event(context), &scalar);
+}
+
+static int on_number(void *context, const char *text, size_t length)
+{
+	return decoder_scalar(at_event(context), &(struct scalar){SCALAR_PLAIN, text, length});
+}
+
+static int on_text(void *context, const unsigned char *text, size_t length)
+{
+	return decoder_scalar(at_event(context), &(struct scalar){SCALAR_QUOTED, (const char *)text, length});
+}
+
+static int on_begin_map(void *context)
+{
+	return decoder_begin_map(at_event(context));
+}
+
+static int on_begin_list(void *context)
+{
+	return decoder_begin_list(at_event(context));
+}
+
+static int on_end(void *context)
+{
+	return decoder_end(at_event(context));
+}
+
+static bool refuse(struct json *json, const uint8_t *chunk, size_t length)
+{
+	unsigned char *text = yajl_get_error(json->parser, 0, chunk, length);
+	bool refused;
+
+	count_lines(json, yajl_get_bytes_consumed(json->parser));
+	text[strcspn((char *)text, "\n")] = '\0';
+	refused = decoder_refuse(json->decoder, "not JSON: %s", (const char *)text);
+	yajl_free_error(json->parser, text);
+	return refused;
+}
+
+/* False: not JSON, or the decoder has ended the reading and set its error. */
+static bool parse_chunk(struct json *json, const uint8_t *chunk, size_t length)
+{
+	yajl_status status;
+
+	json->chunk = chunk;
+	json->counted = 0;
+	status = yajl_parse(json->parser, chunk, length);
+	if (status == yajl_status_ok)
+		count_lines(json, length);
+	return status == yajl_status_ok ||
+	       (status == yajl_status_error && refuse(json, chunk, length));
+}
+
+static bool parse_file(struct json *json, FILE *file)
+{
+	uint8_t chunk[CHUNK];
+	size_t length;
+
+	while ((length = fread(chunk, 1, sizeof(chunk), file)) > 0)
+		if (!parse_chunk(json, chunk, length))
+			return false;
+	if (ferror(file))
+		return error_set(json->decoder->error, "read %s: %s", json->decoder->file, strerror(errno));
+	if (json->decoder->depth || yajl_complete_parse(json->parser) != yajl_status_ok)
+		return decoder_refuse(json->decoder, "not JSON: the text ends too early");
+	return true;
+}
+
+bool json_parse(FILE *file, struct decoder *decoder)
+{
+	static const yajl_callbacks callbacks = {on_null, on_boolean, NULL, NULL, on_number, on_text, on_begin_map,
+		on_text, on_end, on_begin_list, on_end};
+	struct json json = {.decoder = decoder};
+	bool is_good;
+
+	json.parser = yajl_alloc(&callbacks, NULL, &json);
+	if (!json.parser)
+		abort(); /* out of memory */
+	yajl_config(json.parser, yajl_allow_multiple_values, 1);
+	decoder->line = 1;
+	is_good = parse_file(&json, file);
+	yajl_free(json.parser);
+	return is_good;
+}

@@ -1,0 +1,287 @@
+/* Two indexes: objects by kind, namespace and name; entities by kind, namespace and name of what DNS names.
+ * Invariant: every stored object is part of exactly one entity; an entity is on the dirty list when what is built of it may
+ * differ from entity->built. The store owns objects and entities, and an entity the reference to what was built. */
+#include "store.h"
+
+#include <string.h>
+
+#include "svcdns/clock.h"
+#include "svcdns/hash.h"
+#include "svcdns/memory.h"
+
+struct store {
+	struct hash_key key;
+	struct index objects, entities;
+	struct entity *dirty;
+	uint32_t list[OBJECT_KINDS]; /* number of the list that is under way, or was last */
+	uint32_t serial;
+};
+
+struct store *store_create(void)
+{
+	struct store *store = memory_zero(1, sizeof(*store));
+
+	hash_key_random(&store->key);
+	return store;
+}
+
+static void entity_free(struct entity *entity)
+{
+	if (entity->built && shared_drop(entity->built))
+		memory_free(entity->built);
+	memory_free(entity);
+}
+
+void store_destroy(struct store *store)
+{
+	struct node *node, *next;
+	size_t cursor;
+
+	if (!store)
+		return;
+	for (node = index_first(&store->objects, &cursor); node; node = next) {
+		next = index_next(&store->objects, node, &cursor);
+		memory_free(CONTAINER_OF(node, struct stored, node));
+	}
+	for (node = index_first(&store->entities, &cursor); node; node = next) {
+		next = index_next(&store->entities, node, &cursor);
+		entity_free(CONTAINER_OF(node, struct entity, node));
+	}
+	index_finish(&store->objects);
+	index_finish(&store->entities);
+	memory_free(store);
+}
+
+static uint64_t hash_name(const struct store *store, uint8_t kind, const struct object *object, struct text name)
+{
+	uint8_t bytes[2 + 2 * UINT8_MAX], *at = bytes;
+
+	*at++ = kind;
+	*at++ = object->namespace.length;
+	memcpy(at, text_of(object, object->namespace), object->namespace.length);
+	at += object->namespace.length;
+	memcpy(at, text_of(object, name), name.length);
+	at += name.length;
+	return hash_bytes(&store->key, bytes, (size_t)(at - bytes));
+}
+
+uint64_t store_hash(const struct store *store, const struct object *object)
+{
+	return hash_name(store, object->kind, object, object->name);
+}
+
+static struct stored *find_object(const struct store *store, const struct object *like)
+{
+	struct node *node = index_find(&store->objects, store_hash(store, like));
+
+	for (; node; node = index_again(node)) {
+		struct stored *stored = CONTAINER_OF(node, struct stored, node);
+
+		if (stored->object.kind == like->kind &&
+			object_text_equal(&stored->object, stored->object.name, like, like->name) &&
+			object_text_equal(&stored->object, stored->object.namespace, like, like->namespace))
+			return stored;
+	}
+	return NULL;
+}
+
+static enum entity_kind entity_kind_of(const struct object *object)
+{
+	if (object->kind == OBJECT_NAMESPACE)
+		return ENTITY_NAMESPACE;
+	return object->kind == OBJECT_POD ? ENTITY_POD : ENTITY_SERVICE;
+}
+
+/* The name of the entity that an object is part of. */
+static struct text entity_name_of(const struct object *object)
+{
+	return object->kind == OBJECT_ENDPOINT_SLICE ? object->service_name : object->name;
+}
+
+static bool is_part_of(const struct object *object, const struct entity *entity)
+{
+	const struct stored *other = entity->object ? entity->object : entity->slices;
+
+	/* An entity without objects waits for store_forget(): it has no name any more. */
+	return other && entity->kind == entity_kind_of(object) &&
+	       object_text_equal(&other->object, entity_name_of(&other->object), object, entity_name_of(object)) &&
+	       object_text_equal(&other->object, other->object.namespace, object, object->namespace);
+}
+
+static struct entity *get_entity(struct store *store, const struct object *object)
+{
+	uint64_t hash = hash_name(store, (uint8_t)entity_kind_of(object), object, entity_name_of(object));
+	struct entity *entity;
+
+	for (struct node *node = index_find(&store->entities, hash); node; node = index_again(node)) {
+		entity = CONTAINER_OF(node, struct entity, node);
+		if (is_part_of(object, entity))
+			return entity;
+	}
+	entity = memory_zero(1, sizeof(*entity));
+	entity->node.hash = hash;
+	entity->kind = entity_kind_of(object);
+	index_add(&store->entities, &entity->node);
+	return entity;
+}
+
+static void make_dirty(struct store *store, struct entity *entity)
+{
+	if (entity->is_dirty)
+		return;
+	entity->is_dirty = true;
+	entity->next_dirty = store->dirty;
+	store->dirty = entity;
+}
+
+static int compare_names(const struct object *a, const struct object *b)
+{
+	size_t shorter = a->name.length < b->name.length ? a->name.length : b->name.length;
+	int order = memcmp(text_of(a, a->name), text_of(b, b->name), shorter);
+
+	return order ? order : (int)a->name.length - (int)b->name.length;
+}
+
+/* Where a slice stands, or would stand, in its entity's list. */
+static struct stored **slice_place(struct entity *entity, const struct object *slice)
+{
+	struct stored **at = &entity->slices;
+
+	while (*at && compare_names(&(*at)->object, slice) < 0)
+		at = &(*at)->next_slice;
+	return at;
+}
+
+static void insert(struct store *store, struct entity *entity, const struct object *object)
+{
+	struct stored *stored = memory_alloc(offsetof(struct stored, object) + object->size);
+	struct stored **place;
+
+	memcpy(&stored->object, object, object->size);
+	stored->node.hash = store_hash(store, object);
+	stored->entity = entity;
+	stored->listed = store->list[object->kind];
+	place = object->kind == OBJECT_ENDPOINT_SLICE ? slice_place(entity, object) : &entity->object;
+	stored->next_slice = *place;
+	*place = stored;
+	index_add(&store->objects, &stored->node);
+	make_dirty(store, entity);
+}
+
+static void drop(struct store *store, struct stored *stored)
+{
+	struct entity *entity = stored->entity;
+
+	if (stored->object.kind == OBJECT_ENDPOINT_SLICE)
+		*slice_place(entity, &stored->object) = stored->next_slice;
+	else
+		entity->object = NULL;
+	index_remove(&store->objects, &stored->node);
+	make_dirty(store, entity);
+	memory_free(stored);
+}
+
+static bool is_same(const struct object *a, const struct object *b)
+{
+	return a->size == b->size && memcmp(a, b, a->size) == 0;
+}
+
+/* CoreDNS' serial leaves out Namespaces, and changes of a Service's ClusterIPs. */
+static bool shows_in_serial(const struct object *old, const struct object *fresh)
+{
+	const struct object *either = old ? old : fresh;
+
+	if (either->kind == OBJECT_NAMESPACE)
+		return false;
+	if (!old || !fresh || either->kind != OBJECT_SERVICE)
+		return true;
+	return !object_text_equal(old, old->external_name, fresh, fresh->external_name) || !object_same_ports(old, fresh);
+}
+
+static void note_change(struct store *store, const struct object *old, const struct object *fresh)
+{
+	if (shows_in_serial(old, fresh))
+		store->serial = (uint32_t)clock_unix();
+}
+
+void store_put(struct store *store, const struct object *object)
+{
+	struct stored *stored = find_object(store, object);
+	struct entity *entity;
+
+	if (stored)
+		stored->listed = store->list[object->kind];
+	if (object->is_terminating || (stored && is_same(&stored->object, object)))
+		return;
+	note_change(store, stored ? &stored->object : NULL, object);
+	entity = get_entity(store, object); /* before the drop, which may leave it without a name */
+	if (stored)
+		drop(store, stored);
+	insert(store, entity, object);
+}
+
+static void delete_stored(struct store *store, struct stored *stored)
+{
+	note_change(store, &stored->object, NULL);
+	drop(store, stored);
+}
+
+void store_delete(struct store *store, const struct object *object)
+{
+	struct stored *stored = find_object(store, object);
+
+	if (stored)
+		delete_stored(store, stored);
+}
+
+void store_begin_list(struct store *store, enum object_kind kind)
+{
+	store->list[kind]++;
+}
+
+void store_sweep(struct store *store, enum object_kind kind)
+{
+	struct node *node, *next;
+	size_t cursor;
+
+	for (node = index_first(&store->objects, &cursor); node; node = next) {
+		struct stored *stored = CONTAINER_OF(node, struct stored, node);
+
+		next = index_next(&store->objects, node, &cursor);
+		if (stored->object.kind == kind && stored->listed != store->list[kind])
+			delete_stored(store, stored);
+	}
+}
+
+bool store_has(struct store *store, const struct object *object)
+{
+	struct stored *stored = find_object(store, object);
+
+	if (!stored || (!object->is_terminating && !is_same(&stored->object, object)))
+		return false;
+	stored->listed = store->list[object->kind];
+	return true;
+}
+
+struct entity *store_take_dirty(struct store *store)
+{
+	struct entity *entity = store->dirty;
+
+	if (entity) {
+		store->dirty = entity->next_dirty;
+		entity->is_dirty = false;
+	}
+	return entity;
+}
+
+void store_forget(struct store *store, struct entity *entity)
+{
+	assert(!entity->object && !entity->slices && !entity->is_dirty);
+	index_remove(&store->entities, &entity->node);
+	entity_free(entity);
+}
+
+uint32_t store_serial(const struct store *store)
+{
+	return store->serial;
+}

@@ -1,0 +1,32 @@
+#include "svcdns/setup.h"
+
+/* Whatever is left after the first occurrence has been read is a second one, or a block that opens too late.
+ */
+bool setup_once(const struct setup *setup, struct dispenser *d)
+{
+	(void)setup;
+	return d->cursor == 1 || dispenser_error(d, "this plugin can only be used once per Server Block");
+}
+
+bool setup_bare(struct dispenser *d)
+{
+	if (dispenser_argument(d) || dispenser_opens(d))
+		return dispenser_argument_error(d);
+	return true;
+}
+
+void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *ret)
+{
+	*ret = (struct zones){0};
+	if (!dispenser_arguments(d))
+		*ret = setup->zones;
+	while (dispenser_argument(d))
+		zones_add(ret, setup->arena, dispenser_value(d));
+}
+
+const char *setup_path(const struct setup *setup, const char *path)
+{
+	if (*path == '/' || !setup->root)
+		return path;
+	return arena_format(setup->arena, "%s/%s", setup->root, path);
+}

@@ -1,0 +1,184 @@
+/* The reading side: hash, find, and compare with what was asked, as different names may have one hash. The address index
+ * holds only hashes of services, so an address is followed to the service's name first and then checked there.
+ * A snapshot is freed with its last reference; it owns a version of each map. */
+#include "svcdns/snapshot.h"
+
+#include <string.h>
+
+#include "svcdns/memory.h"
+#include "svcdns/table.h"
+#include "view.h"
+
+#define LABEL_MAX 63
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+	shared_ref(&snapshot->shared);
+	return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+	if (!snapshot || !shared_drop(&snapshot->shared))
+		return;
+	map_finish(&snapshot->services);
+	map_finish(&snapshot->addresses);
+	map_finish(&snapshot->pods);
+	map_finish(&snapshot->namespaces);
+	memory_free(snapshot);
+}
+
+bool snapshot_is_mine(const struct snapshot *snapshot)
+{
+	return atomic_load_explicit(&snapshot->shared.references, memory_order_acquire) == 1;
+}
+
+/* The namespace is terminated by its length, so that no two pairs are hashed as the same octets. */
+uint64_t view_hash_name(const struct hash_key *key, const uint8_t *namespace, size_t namespace_length, const uint8_t *name,
+	size_t name_length)
+{
+	uint8_t bytes[1 + 2 * LABEL_MAX];
+
+	assert(namespace_length <= LABEL_MAX && name_length <= LABEL_MAX);
+	bytes[0] = (uint8_t)namespace_length;
+	memcpy(bytes + 1, namespace, namespace_length);
+	if (name_length)
+		memcpy(bytes + 1 + namespace_length, name, name_length);
+	return hash_bytes(key, bytes, 1 + namespace_length + name_length);
+}
+
+uint64_t view_hash_address(const struct hash_key *key, const uint8_t address[16], uint8_t family)
+{
+	return hash_bytes(key, address, family == 6 ? 16 : 4);
+}
+
+static bool text_is(const void *holder, struct text text, const uint8_t *bytes, size_t length)
+{
+	return text.length == length && memcmp(text_of(holder, text), bytes, length) == 0;
+}
+
+static const struct service *service_at(const struct map_entry *entry)
+{
+	return (const struct service *)(uintptr_t)entry->value;
+}
+
+const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
+	const uint8_t *name, size_t name_length)
+{
+	const struct map_entry *entry;
+	size_t count;
+
+	if (namespace_length > LABEL_MAX || name_length > LABEL_MAX)
+		return NULL;
+	count = map_find(&snapshot->services,
+		view_hash_name(&snapshot->key, namespace, namespace_length, name, name_length), &entry);
+	for (; count; count--, entry++) {
+		const struct service *service = service_at(entry);
+
+		if (service->kind != SERVICE_ABSENT && text_is(service, service->name, name, name_length) &&
+			text_is(service, service->namespace, namespace, namespace_length))
+			return service;
+	}
+	return NULL;
+}
+
+bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *namespace, size_t length)
+{
+	const struct map_entry *entry;
+	size_t count;
+
+	if (length > LABEL_MAX)
+		return false;
+	count = map_find(
+		&snapshot->namespaces, view_hash_name(&snapshot->key, namespace, length, NULL, 0), &entry);
+	for (; count; count--, entry++) {
+		const struct namespace *found = (const struct namespace *)(uintptr_t)entry->value;
+
+		if (found->length == length && memcmp(found->name, namespace, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_address(const struct service *service, const struct ip *address)
+{
+	const struct cluster_ip *cluster_ip = service_cluster_ips(service);
+	const struct endpoint *endpoint = service_endpoints(service);
+
+	for (uint32_t i = 0; i < service->cluster_ips; i++)
+		if (cluster_ip[i].family == address->family && memcmp(cluster_ip[i].address, address->bytes, 16) == 0)
+			return true;
+	for (uint32_t i = 0; i < service->endpoints; i++)
+		if (endpoint[i].family == address->family && memcmp(endpoint[i].address, address->bytes, 16) == 0)
+			return true;
+	return false;
+}
+
+static const struct service *find_by_hash(const struct snapshot *snapshot, uint64_t hash, const struct ip *address)
+{
+	const struct map_entry *entry;
+	size_t count = map_find(&snapshot->services, hash, &entry);
+
+	for (; count; count--, entry++)
+		if (has_address(service_at(entry), address))
+			return service_at(entry);
+	return NULL;
+}
+
+const struct service *snapshot_by_address(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor)
+{
+	const struct map_entry *entry;
+	size_t count = map_find(
+		&snapshot->addresses, view_hash_address(&snapshot->key, address->bytes, address->family), &entry);
+
+	while (*cursor < count) {
+		size_t i = (size_t)(*cursor)++;
+		bool is_repeated = i > 0 && entry[i].value == entry[i - 1].value;
+		const struct service *service =
+			is_repeated ? NULL : find_by_hash(snapshot, entry[i].value, address);
+
+		if (service)
+			return service;
+	}
+	return NULL;
+}
+
+const struct pod *snapshot_pod(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor)
+{
+	const struct map_entry *entry;
+	size_t count = map_find(
+		&snapshot->pods, view_hash_address(&snapshot->key, address->bytes, address->family), &entry);
+
+	while (*cursor < count) {
+		const struct pod *pod = (const struct pod *)(uintptr_t)entry[(*cursor)++].value;
+
+		if (pod->family == address->family && memcmp(pod->address, address->bytes, 16) == 0)
+			return pod;
+	}
+	return NULL;
+}
+
+const struct service *snapshot_each_service(const struct snapshot *snapshot, uint64_t *cursor)
+{
+	const struct map_entry *entry;
+
+	while ((entry = map_each(&snapshot->services, cursor)))
+		if (service_at(entry)->kind != SERVICE_ABSENT)
+			return service_at(entry);
+	return NULL;
+}
+
+uint32_t snapshot_serial(const struct snapshot *snapshot)
+{
+	return snapshot->serial;
+}
+
+bool snapshot_is_synced(const struct snapshot *snapshot)
+{
+	return snapshot->is_synced;
+}
+
+struct snapshot_counts snapshot_counts(const struct snapshot *snapshot)
+{
+	return snapshot->counts;
+}

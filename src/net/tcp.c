@@ -1,0 +1,175 @@
+#include "tcp.h"
+
+#include "connection.h"
+#include "net_worker.h"
+#include "svcdns/memory.h"
+
+void tcp_init(struct tcp *tcp, struct net_worker *owner, size_t listeners)
+{
+	*tcp = (struct tcp){.owner = owner};
+	tcp->listeners = memory_zero(listeners, sizeof(*tcp->listeners));
+	uv_timer_init(&owner->loop, &tcp->timer);
+}
+
+static uint64_t patience(const struct tcp *tcp, enum tcp_state state)
+{
+	const struct network_config *config = tcp->owner->config;
+
+	return (uint64_t)(state == TCP_FIRST ? config->tcp_first_ns : config->tcp_idle_ns);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void set_timer(struct tcp *tcp, uint64_t due)
+{
+	uint64_t now = clock_monotonic();
+
+	tcp->timer_due = due;
+	uv_update_time(&tcp->owner->loop);
+	uv_timer_start(&tcp->timer, on_timer, due > now ? (due - now) / CLOCK_MS + 1 : 0, 0);
+}
+
+/* Closes what was waited for long enough, and sets the timer to the next one. */
+static void on_timer(uv_timer_t *timer)
+{
+	struct tcp *tcp = CONTAINER_OF(timer, struct tcp, timer);
+	uint64_t now = clock_monotonic(), due, next = 0;
+
+	tcp->timer_due = 0;
+	for (enum tcp_state state = TCP_FIRST; state < TCP_SERVING; state++) {
+		struct connection *c;
+
+		while ((c = tcp->lists[state].first) && c->since + patience(tcp, state) <= now)
+			connection_close(c);
+		if (!c)
+			continue;
+		due = c->since + patience(tcp, state);
+		if (!next || due < next)
+			next = due;
+	}
+	if (next)
+		set_timer(tcp, next);
+}
+
+void tcp_remove(struct tcp *tcp, struct connection *c)
+{
+	struct tcp_list *list = &tcp->lists[c->state];
+
+	if (!c->is_listed)
+		return;
+	*(c->before ? &c->before->after : &list->first) = c->after;
+	*(c->after ? &c->after->before : &list->last) = c->before;
+	c->is_listed = false;
+	tcp->connections--;
+}
+
+void tcp_enlist(struct tcp *tcp, struct connection *c, enum tcp_state state)
+{
+	struct tcp_list *list = &tcp->lists[state];
+	uint64_t due;
+
+	tcp_remove(tcp, c);
+	c->state = state;
+	c->since = tcp->owner->worker.now;
+	c->before = list->last;
+	c->after = NULL;
+	*(list->last ? &list->last->after : &list->first) = c;
+	list->last = c;
+	c->is_listed = true;
+	tcp->connections++;
+	due = c->since + patience(tcp, state);
+	if (state != TCP_SERVING && (!tcp->timer_due || due < tcp->timer_due))
+		set_timer(tcp, due);
+}
+
+/* Makes room for one more connection, at the cost of the one that has been of no use for longest. */
+static bool make_room(struct tcp *tcp)
+{
+	struct connection *first = tcp->lists[TCP_FIRST].first, *idle = tcp->lists[TCP_IDLE].first;
+
+	if (tcp->connections < tcp->owner->config->tcp_connections)
+		return true;
+	if (!first && !idle)
+		return false;
+	connection_close(!idle || (first && first->since < idle->since) ? first : idle);
+	return true;
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct tcp_listener *listener = CONTAINER_OF((uv_tcp_t *)stream, struct tcp_listener, handle);
+	struct tcp *tcp = listener->tcp;
+	struct connection *c;
+	bool has_room;
+
+	if (status < 0)
+		return;
+	net_worker_turn(tcp->owner);
+	has_room = make_room(tcp);
+	c = connection_accept(listener);
+	if (!has_room)
+		connection_close(c);
+	else
+		connection_proceed(c);
+}
+
+void tcp_listen(struct tcp *tcp, const struct router *router, int fd)
+{
+	struct tcp_listener *listener = &tcp->listeners[tcp->listener_count++];
+
+	listener->tcp = tcp;
+	listener->router = router;
+	uv_tcp_init(&tcp->owner->loop, &listener->handle);
+	uv_tcp_open(&listener->handle, fd);
+	uv_listen((uv_stream_t *)&listener->handle, SOMAXCONN, on_connection);
+}
+
+void tcp_flush(struct tcp *tcp)
+{
+	while (tcp->ready) {
+		struct connection *c = tcp->ready;
+
+		tcp->ready = c->ready_next;
+		c->is_ready = false;
+		connection_proceed(c);
+	}
+}
+
+static void for_each(struct tcp *tcp, void (*do_it)(struct connection *))
+{
+	for (enum tcp_state state = TCP_FIRST; state < TCP_STATES; state++) {
+		struct connection *next;
+
+		for (struct connection *c = tcp->lists[state].first; c; c = next) {
+			next = c->after;
+			do_it(c);
+		}
+	}
+}
+
+static void close_listeners(struct tcp *tcp)
+{
+	for (size_t i = 0; i < tcp->listener_count; i++)
+		uv_close((uv_handle_t *)&tcp->listeners[i].handle, NULL);
+}
+
+void tcp_drain(struct tcp *tcp)
+{
+	tcp->is_draining = true;
+	close_listeners(tcp);
+	for_each(tcp, connection_end);
+}
+
+void tcp_close(struct tcp *tcp)
+{
+	if (!tcp->is_draining)
+		close_listeners(tcp);
+	for_each(tcp, connection_close);
+	uv_close((uv_handle_t *)&tcp->timer, NULL);
+}
+
+void tcp_finish(struct tcp *tcp)
+{
+	tcp_flush(tcp); /* frees those that were closed with a reply on its way */
+	memory_free(tcp->listeners);
+}

@@ -1,0 +1,48 @@
+#include "flight.h"
+
+static struct flight **bucket_of(struct flights *flights, uint64_t hash)
+{
+	return &flights->buckets[hash % FLIGHT_BUCKETS];
+}
+
+static bool asks_the_same(const struct request *a, const struct request *b)
+{
+	return a->question.type == b->question.type && a->question.class == b->question.class &&
+	       a->edns.dnssec_ok == b->edns.dnssec_ok && !((a->flags ^ b->flags) & FLAG_CD) &&
+	       name_equal(&a->question.name, &b->question.name);
+}
+
+struct flight *flight_find(const struct flights *flights, uint64_t hash, const struct request *request)
+{
+	struct flight *flight = flights->buckets[hash % FLIGHT_BUCKETS];
+
+	while (flight && (flight->hash != hash || !asks_the_same(flight->leader, request)))
+		flight = flight->next;
+	return flight;
+}
+
+void flight_begin(struct flights *flights, struct flight *flight, uint64_t hash, struct request *leader)
+{
+	struct flight **bucket = bucket_of(flights, hash);
+
+	*flight = (struct flight){.next = *bucket, .hash = hash, .leader = leader};
+	flight->last = &flight->waiting;
+	*bucket = flight;
+}
+
+void flight_join(struct flight *flight, struct request *follower)
+{
+	follower->next = NULL;
+	*flight->last = follower;
+	flight->last = &follower->next;
+}
+
+struct request *flight_end(struct flights *flights, struct flight *flight)
+{
+	struct flight **link = bucket_of(flights, flight->hash);
+
+	while (*link != flight)
+		link = &(*link)->next;
+	*link = flight->next;
+	return flight->waiting;
+}

@@ -1,0 +1,224 @@
+/* Replies as they are kept. Records stand behind a question of the same length wherever they are copied to,
+ * so that their compression pointers stay good; only the TTLs are written anew, at offsets that were noted
+ * when the item was made. */
+#include "item.h"
+
+#include <string.h>
+
+#define TTLS_MAX	     8192
+#define CHAIN_MAX	     16
+#define SIGNATURE_EXPIRATION 8 /* octets before these fields in the RDATA of RRSIG (RFC 4034 section 3.1) */
+#define SIGNATURE_INCEPTION  12
+
+/* Calls visit() for each record of a reply, in order; stops when it returns false. */
+struct walk {
+	const struct request *reply;
+	struct reader reader;
+	unsigned section, left;
+};
+
+static void walk_init(struct walk *walk, const struct request *reply)
+{
+	*walk = (struct walk){.reply = reply, .left = reply->reply.count[0]};
+	reader_init(&walk->reader, reply->wire, reply->reply.length, reply->question.end);
+}
+
+static bool walk_next(struct walk *walk, struct record *ret)
+{
+	while (!walk->left && walk->section < SECTION_ADDITIONAL)
+		walk->left = walk->reply->reply.count[++walk->section];
+	if (!walk->left)
+		return false;
+	walk->left--;
+	return reader_record(&walk->reader, ret);
+}
+
+static bool class_fits(const struct request *reply, const struct record *record)
+{
+	return reply->question.class == CLASS_ANY || record->class == reply->question.class;
+}
+
+/* Where an owner's CNAME record leads. 1: to *ret; 0: it has none; -1: to more than one name (RFC 2181
+ * section 10.1). */
+static int follow(const struct request *reply, const struct name *owner, struct name *ret)
+{
+	struct walk walk;
+	struct record record;
+	struct name target;
+	int found = 0;
+
+	walk_init(&walk, reply);
+	while (walk_next(&walk, &record) && walk.section == SECTION_ANSWER) {
+		struct reader rdata;
+
+		if (record.type != TYPE_CNAME || !class_fits(reply, &record) ||
+			!name_equal_nocase(&record.owner, owner))
+			continue;
+		reader_init(&rdata, reply->wire, record.end, record.rdata);
+		if (!reader_name(&rdata, &target) || (found && !name_equal_nocase(&target, ret)))
+			return -1;
+		*ret = target;
+		found = 1;
+	}
+	return found;
+}
+
+static bool has_type(const struct request *reply, const struct name *owner, uint16_t type)
+{
+	struct walk walk;
+	struct record record;
+
+	walk_init(&walk, reply);
+	while (walk_next(&walk, &record) && walk.section == SECTION_ANSWER)
+		if ((type == TYPE_ANY || record.type == type) && class_fits(reply, &record) &&
+			name_equal_nocase(&record.owner, owner))
+			return true;
+	return false;
+}
+
+/* Whether the answer section holds the type that was asked for where the chain of CNAMEs ends (RFC 1034
+ * section 3.6.2). A chain that is longer than any sane one is taken for a loop. */
+static bool answers_question(const struct request *reply)
+{
+	struct name name = reply->question.name, next;
+	uint16_t type = reply->question.type;
+
+	if (type == TYPE_ANY || type == TYPE_CNAME)
+		return has_type(reply, &name, type);
+	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+		int found = follow(reply, &name, &next);
+
+		if (found < 0)
+			return false;
+		if (found == 0)
+			return has_type(reply, &name, type);
+		name = next;
+	}
+	return false;
+}
+
+/* What a look at every record gives. */
+struct census {
+	bool has_soa, has_ns, has_expired_signature, has_records;
+	uint32_t lowest_ttl;
+};
+
+/* Serial number arithmetic: both fields are seconds modulo 2^32 (RFC 4034 section 3.1.5). */
+static bool is_expired(const struct request *reply, const struct record *record, uint64_t now)
+{
+	const uint8_t *rdata = reply->wire + record->rdata;
+
+	if (record->type != TYPE_RRSIG || record->end - record->rdata < SIGNATURE_INCEPTION + 4)
+		return false;
+	return (int32_t)(message_u32(rdata + SIGNATURE_EXPIRATION) - (uint32_t)now) < 0 ||
+	       (int32_t)((uint32_t)now - message_u32(rdata + SIGNATURE_INCEPTION)) < 0;
+}
+
+static struct census take_census(const struct request *reply, uint64_t now)
+{
+	struct census census = {.lowest_ttl = UINT32_MAX};
+	struct walk walk;
+	struct record record;
+
+	walk_init(&walk, reply);
+	while (walk_next(&walk, &record)) {
+		census.has_records = true;
+		if (record.ttl < census.lowest_ttl)
+			census.lowest_ttl = record.ttl;
+		census.has_soa |= walk.section == SECTION_AUTHORITY && record.type == TYPE_SOA;
+		census.has_ns |= walk.section == SECTION_AUTHORITY && record.type == TYPE_NS;
+		census.has_expired_signature |= is_expired(reply, &record, now);
+	}
+	return census;
+}
+
+static enum item_kind classify(const struct request *reply, const struct census *census, bool answers)
+{
+	uint16_t type = reply->question.type;
+	bool has_answers = reply->reply.count[SECTION_ANSWER];
+
+	if (type == TYPE_AXFR || type == TYPE_IXFR || (reply->flags & FLAG_OPCODE))
+		return ITEM_OTHER;
+	if (reply->edns.dnssec_ok && census->has_expired_signature)
+		return ITEM_OTHER;
+	if (reply->rcode == RCODE_NXDOMAIN)
+		return has_answers ? ITEM_OTHER : ITEM_NXDOMAIN;
+	if (reply->rcode == RCODE_SERVFAIL || reply->rcode == RCODE_NOTIMP)
+		return ITEM_FAILURE;
+	if (reply->rcode != RCODE_NOERROR)
+		return ITEM_OTHER;
+	if (has_answers)
+		return census->has_soa && !answers ? ITEM_NODATA : ITEM_SUCCESS;
+	if (census->has_soa)
+		return ITEM_NODATA;
+	return census->has_ns ? ITEM_DELEGATION : ITEM_SUCCESS;
+}
+
+struct judgement item_judge(const struct request *reply, uint64_t now)
+{
+	struct census census = take_census(reply, now);
+	struct judgement judgement = {0};
+
+	judgement.answers = reply->rcode == RCODE_NOERROR && answers_question(reply);
+	judgement.kind = classify(reply, &census, judgement.answers);
+	judgement.is_storable = !(reply->reply_flags & FLAG_TC) && judgement.kind != ITEM_OTHER;
+	if (judgement.kind == ITEM_NXDOMAIN && !census.has_soa)
+		judgement.is_storable = false; /* RFC 2308 section 5 */
+	if (judgement.kind == ITEM_SUCCESS && reply->reply.count[SECTION_ANSWER] && !judgement.answers)
+		judgement.is_storable =
+			false; /* a chain that ends in nothing, and no SOA record to bound it */
+	judgement.has_ttl =
+		census.has_records && (judgement.kind == ITEM_SUCCESS || judgement.kind == ITEM_NXDOMAIN ||
+					      judgement.kind == ITEM_NODATA);
+	judgement.lowest_ttl = census.lowest_ttl;
+	return judgement;
+}
+
+static void put_ttl(uint8_t *at, uint32_t ttl)
+{
+	writer_put_u16_at(at, (uint16_t)(ttl >> 16));
+	writer_put_u16_at(at + 2, (uint16_t)ttl);
+}
+
+void item_set_ttls(struct request *reply, uint32_t ttl)
+{
+	struct walk walk;
+	struct record record;
+
+	walk_init(&walk, reply);
+	while (walk_next(&walk, &record))
+		put_ttl(reply->wire + record.ttl_at, ttl);
+}
+
+size_t item_write(
+	const struct request *reply, const struct judgement *judgement, uint32_t ttl, uint64_t now, void *out)
+{
+	struct item *item = out;
+	uint16_t *offsets = (uint16_t *)(void *)(item + 1);
+	size_t begin = reply->question.end;
+	struct walk walk;
+	struct record record;
+
+	*item = (struct item){
+		.stored = now, .ttl = ttl, .rcode = reply->rcode, .answers = judgement->answers};
+	item->flags = reply->reply_flags & (FLAG_RA | FLAG_AD);
+	memcpy(item->count, reply->reply.count, sizeof(item->count));
+	item->body = (uint32_t)(reply->reply.length - begin);
+	walk_init(&walk, reply);
+	while (item->ttls < TTLS_MAX && walk_next(&walk, &record))
+		offsets[item->ttls++] = (uint16_t)record.ttl_at;
+	memcpy(offsets + item->ttls, reply->wire + begin, item->body);
+	return sizeof(*item) + 2u * item->ttls + item->body;
+}
+
+void item_reply(const struct item *item, struct request *request, uint32_t ttl)
+{
+	const uint16_t *offsets = (const uint16_t *)(const void *)(item + 1);
+	struct writer *w = &request->reply;
+
+	request_reply(request, item->rcode, item->flags);
+	writer_bytes(w, offsets + item->ttls, item->body);
+	memcpy(w->count, item->count, sizeof(item->count));
+	for (uint16_t i = 0; i < item->ttls && !w->overflow; i++)
+		put_ttl(w->wire + offsets[i], ttl);
+}

@@ -1,0 +1,58 @@
+/* Inside cache: what a reply is worth keeping as, and the form in which it is kept. */
+#ifndef CACHE_ITEM_H
+#define CACHE_ITEM_H
+
+#include "svcdns/request.h"
+
+enum item_kind {
+	ITEM_OTHER,   /* never kept: transfers, errors but SERVFAIL and NOTIMP, expired signatures */
+	ITEM_SUCCESS, /* answers the question, or says NOERROR without a SOA record */
+	ITEM_DELEGATION,
+	ITEM_NXDOMAIN,
+	ITEM_NODATA, /* RFC 2308 section 2.2, a CNAME chain that ends without data included */
+	ITEM_FAILURE /* SERVFAIL, NOTIMP */
+};
+
+struct judgement {
+	enum item_kind kind;
+	bool is_storable;    /* not truncated, bounded by a SOA record where it denies, chain complete */
+	bool answers;	     /* has the type that was asked for at the end of the question's CNAME chain */
+	bool has_ttl;	     /* lowest_ttl counts; otherwise the reply is kept for a short while */
+	uint32_t lowest_ttl; /* seconds, of all records */
+};
+
+/* Classes as CoreDNS has them (facts of plugin/pkg/response and plugin/cache). The reply stands in `reply`,
+ * written by a plugin below. now: seconds since 1970. */
+struct judgement item_judge(const struct request *reply, uint64_t now);
+
+struct item { /* followed by the offsets of its TTL fields, and its records as they stand behind the question
+	       */
+	uint64_t stored;       /* monotonic, ns */
+	uint32_t ttl;	       /* seconds from then */
+	uint32_t body;	       /* octets of records */
+	uint16_t rcode, flags; /* FLAG_RA, FLAG_AD */
+	uint16_t count[3];     /* records, by section */
+	uint16_t ttls;	       /* how many offsets */
+	bool answers;
+};
+
+#define ITEM_OCTETS_MAX (sizeof(struct item) + 2 * 8192 + REQUEST_WIRE_MAX)
+
+/* Sets every TTL of the reply in `reply` to ttl. */
+void item_set_ttls(struct request *reply, uint32_t ttl);
+
+/* Writes the item for a reply to `out` (ITEM_OCTETS_MAX octets, aligned for struct item); returns its octets.
+ */
+size_t item_write(const struct request *reply, const struct judgement *judgement, uint32_t ttl, uint64_t now,
+	void *out);
+
+/* Makes a kept item the reply to `request`, which asked the same question; every TTL becomes `ttl`. */
+void item_reply(const struct item *item, struct request *request, uint32_t ttl);
+
+/* Seconds that are left, at most 0 when it has expired: how long ago that was. now: monotonic, ns. */
+static inline int64_t item_left(const struct item *item, uint64_t now)
+{
+	return (int64_t)item->ttl - (int64_t)((now - item->stored) / UINT64_C(1000000000));
+}
+
+#endif
