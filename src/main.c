@@ -38,14 +38,14 @@ struct flag {
 };
 
 static const struct flag flags[] = {
-	{"conf",	 false, offsetof(struct settings, server.corefile),
-		"Corefile to load (default \"Corefile\")"							     },
-	{"dns.port", false, offsetof(struct settings, server.port),	    "Default port (default \"53\")"	   },
-	{"p",	      false, offsetof(struct settings, server.port),     "Default port (default \"53\")"	    },
-	{"pidfile",  false, offsetof(struct settings, pidfile),	       "Path to write pid file"	       },
-	{"plugins",  true,  offsetof(struct settings, plugins),	      "List installed plugins"		      },
-	{"quiet",	  true,	offsetof(struct settings, quiet),		  "Quiet mode (no initialization output)"},
-	{"version",  true,  offsetof(struct settings, version),	      "Show version"			    },
+	{"conf", false, offsetof(struct settings, server.corefile),
+		"Corefile to load (default \"Corefile\")"},
+	{"dns.port", false, offsetof(struct settings, server.port), "Default port (default \"53\")"},
+	{"p", false, offsetof(struct settings, server.port), "Default port (default \"53\")"},
+	{"pidfile", false, offsetof(struct settings, pidfile), "Path to write pid file"},
+	{"plugins", true, offsetof(struct settings, plugins), "List installed plugins"},
+	{"quiet", true, offsetof(struct settings, quiet), "Quiet mode (no initialization output)"},
+	{"version", true, offsetof(struct settings, version), "Show version"},
 };
 
 static void usage(const char *program)
@@ -72,9 +72,7 @@ static ATTRIBUTE_NORETURN ATTRIBUTE_PRINTF(2, 3) void refuse_flag(
 static bool parse_bool(const char *text, bool *ret)
 {
 	static const char *const words[2][6] = {
-		{"0", "f", "F", "false", "FALSE", "False"},
-		    {"1", "t", "T", "true",  "TRUE",  "True" }
-	   };
+		{"0", "f", "F", "false", "FALSE", "False"}, {"1", "t", "T", "true", "TRUE", "True"}};
 
 	for (int value = 0; value < 2; value++)
 		for (size_t i = 0; i < ARRAY_LENGTH(words[value]); i++)
@@ -180,7 +178,7 @@ static void list_plugins(void)
 static const char *machine(const struct utsname *system)
 {
 	static const char *const names[][2] = {
-		{"x86_64",  "amd64"},
+		{"x86_64", "amd64"},
 		{"aarch64", "arm64"},
 	};
 

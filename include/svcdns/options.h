@@ -38,6 +38,9 @@ struct option {
 /* Reads the block of the directive's current occurrence, if it has one. */
 bool options_parse(const struct option *options, void *config, struct setup *setup, struct dispenser *d);
 
+/* The option of that name; NULL: there is none. */
+const struct option *options_find(const struct option *options, const char *name);
+
 /* Go's time.ParseDuration: nanoseconds. The error is what Go says: `time: missing unit in duration "5"`. */
 bool duration_parse(const char *text, int64_t *ret_ns, struct error *error);
 /* Go's strconv.Atoi: `strconv.Atoi: parsing "1k": invalid syntax`. */

@@ -1,5 +1,6 @@
-/* A stack of frames follows the document down the tree of fields.c; what is not in the tree is counted in `skipped` and
- * otherwise ignored. Invariant: frames[depth - 1].field is a map, list or labels; a scalar has no frame. */
+/* A stack of frames follows the document down the tree of fields.c; what is not in the tree is counted in
+ * `skipped` and otherwise ignored. Invariant: frames[depth - 1].field is a map, list or labels; a scalar has
+ * no frame. */
 #include "decode.h"
 
 #include <stdio.h>
@@ -54,7 +55,8 @@ void decoder_fail(struct decoder *d, unsigned line, const char *below, const cha
 	va_start(arguments, format);
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	error_set(&d->failure, "%s:%u: %s: %s", d->file, line, message.length ? message.bytes : "object", why);
+	error_set(
+		&d->failure, "%s:%u: %s: %s", d->file, line, message.length ? message.bytes : "object", why);
 	buffer_finish(&message);
 }
 
@@ -86,13 +88,15 @@ const char *fields_quote(char out[FIELDS_QUOTED], const char *text, size_t lengt
 	return out;
 }
 
-static const struct field *find_field(const struct decoder *d, const struct frame *frame, const struct scalar *key)
+static const struct field *find_field(
+	const struct decoder *d, const struct frame *frame, const struct scalar *key)
 {
 	for (const struct field *field = frame->field->fields; field->name; field++) {
 		if (strlen(field->name) != key->length || memcmp(field->name, key->text, key->length) != 0)
 			continue;
 		/* Other kinds may have "items" of their own, which are no objects. */
-		return strcmp(field->name, "items") != 0 || !*d->kind || fields_is_list(d->kind) ? field : NULL;
+		return strcmp(field->name, "items") != 0 || !*d->kind || fields_is_list(d->kind) ? field
+												 : NULL;
 	}
 	return NULL;
 }
@@ -116,7 +120,8 @@ static void take_key(struct decoder *d, struct frame *frame, const struct scalar
 		return;
 	bit = UINT32_C(1) << (frame->key - frame->field->fields);
 	if (frame->seen & bit)
-		decoder_fail(d, d->line, "", "%s is there twice", fields_quote(quoted, key->text, key->length));
+		decoder_fail(
+			d, d->line, "", "%s is there twice", fields_quote(quoted, key->text, key->length));
 	frame->seen |= bit;
 }
 
@@ -215,7 +220,8 @@ bool decoder_scalar(struct decoder *d, const struct scalar *scalar)
 	if (!field || scalar->kind == SCALAR_NULL)
 		return true;
 	if (!frame)
-		return decoder_refuse(d, "not an object: %s", fields_quote(quoted, scalar->text, scalar->length));
+		return decoder_refuse(
+			d, "not an object: %s", fields_quote(quoted, scalar->text, scalar->length));
 	if (field->type == FIELD_SCALAR)
 		field->take(d, scalar);
 	else

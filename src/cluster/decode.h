@@ -60,7 +60,7 @@ struct decoder {
 	} endpoint;
 
 	/* Where the reader stands: */
-	bool          in_list, is_list;     /* the object is an item; the document is a List */
+	bool          is_list;              /* the document is a List: what it holds are objects, not it */
 	char          list_kind[DECODER_KIND_MAX + 1], list_version[DECODER_KIND_MAX + 1];
 	struct buffer label_key;
 	struct frame  frames[DECODER_FRAMES];

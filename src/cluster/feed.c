@@ -1,8 +1,8 @@
-/* One thread with a libuv loop owns store and table. It hands each new snapshot to every subscriber through an atomic slot;
- * a snapshot that a subscriber has not taken is replaced there by the next.
+/* One thread with a libuv loop owns store and table. It hands each new snapshot to every subscriber through
+ * an atomic slot; a snapshot that a subscriber has not taken is replaced there by the next.
  *
- * Snapshots that were replaced are kept until nobody else holds them any more, so that it is this thread, not a worker
- * between two packets, that frees what was in them. */
+ * Snapshots that were replaced are kept until nobody else holds them any more, so that it is this thread, not
+ * a worker between two packets, that frees what was in them. */
 #include "svcdns/feed.h"
 
 #include <malloc.h>
@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#include "filewatch.h"
 #include "manifest.h"
 #include "publish.h"
 #include "svcdns/log.h"
 #include "svcdns/memory.h"
+#include "table_watch.h"
 
-#define TOPIC    "plugin/kubernetes"
+#define TOPIC	 "plugin/kubernetes"
 #define ATTEMPTS 50 /* to read a table that changes meanwhile */
 
 struct feed_subscriber {
@@ -35,12 +35,12 @@ struct feed {
 	struct store *store;
 	struct table *table;
 	struct manifest_notes notes;
-	uint64_t fingerprint;	 /* of the files that were read last */
+	uint64_t fingerprint; /* of the files that were read last */
 	struct retired *retired;
 	uv_loop_t loop;
 	uv_thread_t thread;
 	uv_async_t stop;
-	struct filewatch watch;
+	struct table_watch watch;
 	_Atomic uint64_t reads, failures;
 	uv_mutex_t mutex; /* guards what is below */
 	struct snapshot *newest;
@@ -98,8 +98,7 @@ static void announce(struct feed *feed, struct snapshot *snapshot)
 
 static enum manifest_outcome read_files(struct feed *feed, const struct files *files, struct error *error)
 {
-	enum manifest_outcome outcome =
-		manifest_read(files, feed->config, feed->store, &feed->notes, error);
+	enum manifest_outcome outcome = manifest_read(files, feed->config, feed->store, &feed->notes, error);
 
 	if (outcome != MANIFEST_MOVED)
 		atomic_fetch_add_explicit(&feed->reads, 1, memory_order_relaxed);
@@ -120,8 +119,10 @@ static void publish_changes(struct feed *feed)
 
 	if (snapshot) {
 		counts = snapshot_counts(snapshot);
-		log_line(LOG_INFO, TOPIC, "%s: read again: %zu Services, %zu endpoints, %zu Pods, %zu namespaces",
-			feed->config->table, counts.services, counts.endpoints, counts.pods, counts.namespaces);
+		log_line(LOG_INFO, TOPIC,
+			"%s: read again: %zu Services, %zu endpoints, %zu Pods, %zu namespaces",
+			feed->config->table, counts.services, counts.endpoints, counts.pods,
+			counts.namespaces);
 		announce(feed, snapshot);
 	}
 	free_retired(feed, false);
@@ -142,7 +143,8 @@ static void read_again(struct feed *feed, const struct files *files)
 		count_failure(feed, &error);
 		malloc_trim(0);
 		break;
-	case MANIFEST_MOVED: break; /* the change that came between is told in its turn */
+	case MANIFEST_MOVED:
+		break; /* the change that came between is told in its turn */
 	}
 }
 
@@ -154,7 +156,7 @@ static void on_change(void *context)
 	bool is_there = files_list(feed->config->table, &files, &error);
 
 	if (files.fingerprint != feed->fingerprint) {
-		filewatch_renew(&feed->watch);
+		table_watch_renew(&feed->watch);
 		if (is_there) {
 			read_again(feed, &files);
 		} else {
@@ -171,7 +173,7 @@ static void on_stop(uv_async_t *stop)
 {
 	struct feed *feed = stop->data;
 
-	filewatch_close(&feed->watch);
+	table_watch_close(&feed->watch);
 	uv_close((uv_handle_t *)stop, NULL);
 }
 
@@ -211,7 +213,7 @@ static void start_thread(struct feed *feed)
 	if (uv_loop_init(&feed->loop) || uv_async_init(&feed->loop, &feed->stop, on_stop))
 		abort(); /* no descriptors or no memory */
 	feed->stop.data = feed;
-	filewatch_start(&feed->watch, &feed->loop, feed->config->table, on_change, feed);
+	table_watch_start(&feed->watch, &feed->loop, feed->config->table, on_change, feed);
 	if (uv_thread_create(&feed->thread, run, feed))
 		abort();
 }
@@ -252,7 +254,7 @@ void feed_close(struct feed *feed)
 	uv_async_send(&feed->stop);
 	uv_thread_join(&feed->thread);
 	uv_loop_close(&feed->loop);
-	filewatch_finish(&feed->watch);
+	table_watch_finish(&feed->watch);
 	destroy(feed);
 }
 

@@ -1,10 +1,11 @@
-/* What each field means, and what makes an object of them. Refused here is what the API server would refuse, too, as far
- * as DNS would answer something wrong by it. */
+/* What each field means. Refused is what the API server would refuse, too, as far as DNS would answer
+ * something wrong by it. */
 #include "fields.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "assemble.h"
 #include "rfc1123.h"
 #include "svcdns/name.h"
 
@@ -81,7 +82,8 @@ static void take_label(struct decoder *d, const struct scalar *scalar)
 
 static void take_service_type(struct decoder *d, const struct scalar *scalar)
 {
-	static const char *const types[] = {"", "ClusterIP", "NodePort", "LoadBalancer", "ExternalName", NULL};
+	static const char *const types[] = {
+		"", "ClusterIP", "NodePort", "LoadBalancer", "ExternalName", NULL};
 
 	d->is_external = is_text(scalar, "ExternalName");
 	if (!is_one_of(scalar, types))
@@ -110,7 +112,7 @@ static void take_cluster_ip(struct decoder *d, const struct scalar *scalar)
 		take_single_address(d, scalar);
 }
 
-static void keep_address(struct decoder *d, const struct ip *ip)
+void decoder_keep_address(struct decoder *d, const struct ip *ip)
 {
 	if (!draft_address(&d->draft, ip))
 		decoder_fail(d, d->line, "", "more than %d", OBJECT_LIST_MAX);
@@ -125,7 +127,7 @@ static void take_cluster_ips(struct decoder *d, const struct scalar *scalar)
 		d->first_is_none = true;
 	d->has_address_list = true;
 	if (!is_none && read_address(d, scalar, &ip))
-		keep_address(d, &ip);
+		decoder_keep_address(d, &ip);
 }
 
 static void take_external_name(struct decoder *d, const struct scalar *scalar)
@@ -133,7 +135,8 @@ static void take_external_name(struct decoder *d, const struct scalar *scalar)
 	char text[OBJECT_NAME_MAX + 2];
 	struct name name;
 
-	snprintf(text, sizeof(text), "%.*s", (int)(scalar->length > 255 ? 255 : scalar->length), scalar->text);
+	snprintf(
+		text, sizeof(text), "%.*s", (int)(scalar->length > 255 ? 255 : scalar->length), scalar->text);
 	if (scalar->length && (scalar->length >= sizeof(text) || !name_from_text(text, &name)))
 		fail(d, "not a domain name", scalar);
 	else
@@ -228,7 +231,8 @@ static void begin_endpoint(struct decoder *d)
 {
 	memset(&d->endpoint, 0, sizeof(d->endpoint));
 	d->endpoint.first = d->draft.endpoints.count;
-	d->endpoint.is_ready = true; /* an unknown state stands for ready (discovery.k8s.io/v1, EndpointConditions) */
+	d->endpoint.is_ready =
+		true; /* an unknown state stands for ready (discovery.k8s.io/v1, EndpointConditions) */
 }
 
 /* All addresses of an endpoint have its names; of one that is not ready none is kept. */
@@ -256,7 +260,8 @@ static void take_endpoint_address(struct decoder *d, const struct scalar *scalar
 
 static void take_ready(struct decoder *d, const struct scalar *scalar)
 {
-	static const char *const yes[] = {"true", "True", "TRUE", NULL}, *const no[] = {"false", "False", "FALSE", NULL};
+	static const char *const yes[] = {"true", "True", "TRUE", NULL}, *const no[] = {"false", "False",
+										 "FALSE", NULL};
 
 	d->endpoint.is_ready = is_one_of(scalar, yes);
 	if (scalar->kind != SCALAR_PLAIN || (!d->endpoint.is_ready && !is_one_of(scalar, no)))
@@ -285,8 +290,9 @@ static void take_zone(struct decoder *d, const struct scalar *scalar)
 	size_t length = scalar->length < sizeof(lower) ? scalar->length : sizeof(lower);
 
 	for (size_t i = 0; i < length; i++)
-		lower[i] = scalar->text[i] >= 'A' && scalar->text[i] <= 'Z' ? (char)(scalar->text[i] + 'a' - 'A')
-									     : scalar->text[i];
+		lower[i] = scalar->text[i] >= 'A' && scalar->text[i] <= 'Z'
+				   ? (char)(scalar->text[i] + 'a' - 'A')
+				   : scalar->text[i];
 	d->endpoint.zone = draft_recent_text(&d->draft, lower, length);
 }
 
@@ -295,186 +301,6 @@ static void take_phase(struct decoder *d, const struct scalar *scalar)
 	static const char *const over[] = {"Succeeded", "Failed", "Unknown", NULL};
 
 	d->is_over = is_one_of(scalar, over);
-}
-
-static void begin_object(struct decoder *d)
-{
-	draft_clear(&d->draft);
-	labels_clear(&d->labels);
-	d->first_line = d->line;
-	*d->kind = '\0';
-	*d->api_version = '\0';
-	d->single_address = (struct ip){0};
-	d->single_is_none = d->first_is_none = d->has_address_list = false;
-	d->is_external = d->is_fqdn = d->is_over = false;
-	d->has_failed = false;
-}
-
-static void begin_document(struct decoder *d)
-{
-	begin_object(d);
-	d->in_list = d->is_list = false;
-}
-
-static void begin_items(struct decoder *d)
-{
-	memcpy(d->list_kind, d->kind, sizeof(d->list_kind));
-	memcpy(d->list_version, d->api_version, sizeof(d->list_version));
-	d->is_list = true;
-}
-
-static void begin_item(struct decoder *d)
-{
-	begin_object(d);
-	d->in_list = true;
-}
-
-/* Items of a ServiceList and the like need not say what they are. */
-static void inherit_kind(struct decoder *d)
-{
-	size_t length = strlen(d->list_kind);
-
-	if (*d->kind || length <= 4)
-		return;
-	memcpy(d->kind, d->list_kind, length - 4);
-	d->kind[length - 4] = '\0';
-	if (!*d->api_version)
-		memcpy(d->api_version, d->list_version, sizeof(d->api_version));
-}
-
-static bool find_kind(struct decoder *d)
-{
-	static const struct {
-		const char *kind, *api_version;
-		enum object_kind object;
-	} kinds[] = {
-		{"Namespace", "v1", OBJECT_NAMESPACE},
-		{"Service", "v1", OBJECT_SERVICE},
-		{"EndpointSlice", "discovery.k8s.io/v1", OBJECT_ENDPOINT_SLICE},
-		{"Pod", "v1", OBJECT_POD},
-	};
-
-	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
-		if (strcmp(kinds[i].kind, d->kind) == 0 && strcmp(kinds[i].api_version, d->api_version) == 0) {
-			d->draft.head.kind = (uint8_t)kinds[i].object;
-			return true;
-		}
-	return false;
-}
-
-static void complete_name(struct decoder *d)
-{
-	struct object *head = &d->draft.head;
-	bool is_label = head->kind == OBJECT_SERVICE || head->kind == OBJECT_NAMESPACE;
-	const char *name = (const char *)d->draft.texts + head->name.offset;
-	char quoted[FIELDS_QUOTED];
-
-	if (!head->name.length)
-		decoder_fail(d, d->first_line, "metadata.name", "missing");
-	else if (is_label && !rfc1123_is_label(name, head->name.length))
-		decoder_fail(d, d->first_line, "metadata.name", "not a lower-case DNS label: %s",
-			fields_quote(quoted, name, head->name.length));
-	if (head->kind == OBJECT_NAMESPACE)
-		head->namespace = (struct text){0};
-	else if (!head->namespace.length)
-		head->namespace = draft_text(&d->draft, "default", 7);
-}
-
-static void complete_service(struct decoder *d)
-{
-	struct object *head = &d->draft.head;
-	bool is_headless = d->has_address_list ? d->first_is_none : d->single_is_none;
-
-	head->service_kind = is_headless ? SERVICE_HEADLESS : SERVICE_CLUSTER_IP;
-	if (d->is_external)
-		head->service_kind = SERVICE_EXTERNAL_NAME;
-	else
-		head->external_name = (struct text){0};
-	if (d->is_external && !head->external_name.length)
-		decoder_fail(d, d->first_line, "spec.externalName", "missing");
-	if (head->service_kind != SERVICE_CLUSTER_IP)
-		d->draft.addresses.count = 0;
-	else if (!d->has_address_list && d->single_address.family)
-		keep_address(d, &d->single_address);
-}
-
-static void complete_pod(struct decoder *d)
-{
-	d->draft.addresses.count = 0;
-	if (d->single_address.family)
-		keep_address(d, &d->single_address);
-}
-
-static bool is_listed_namespace(const struct decoder *d)
-{
-	const struct text *name = &d->draft.head.name;
-	const struct scalar scalar = {SCALAR_QUOTED, (const char *)d->draft.texts + name->offset, name->length};
-
-	for (size_t i = 0; i < d->config->namespace_count; i++)
-		if (is_text(&scalar, d->config->namespaces[i]))
-			return true;
-	return !d->config->namespaces;
-}
-
-/* What an API server would leave out of its answer, or CoreDNS would not ask for. */
-static bool is_wanted(const struct decoder *d)
-{
-	const struct selector *labels = d->config->labels;
-
-	if (d->draft.head.kind == OBJECT_NAMESPACE) {
-		labels = d->config->namespace_labels;
-		if (!is_listed_namespace(d))
-			return false;
-	}
-	if (d->draft.head.kind == OBJECT_ENDPOINT_SLICE && !d->config->endpoints)
-		return false;
-	if (d->draft.head.kind == OBJECT_POD && (!d->config->pods || d->is_over || !d->draft.addresses.count))
-		return false;
-	return !labels || selector_matches(labels, &d->labels);
-}
-
-/* Slices of host names (deprecated in Kubernetes) and such that belong to no Service give no records. */
-static bool is_of_no_use(const struct decoder *d)
-{
-	return d->draft.head.kind == OBJECT_ENDPOINT_SLICE && (d->is_fqdn || !d->draft.head.service_name.length);
-}
-
-static bool end_object(struct decoder *d)
-{
-	if (d->in_list)
-		inherit_kind(d);
-	if (!*d->kind) {
-		decoder_fail(d, d->first_line, "kind", "missing");
-		return decoder_give_up(d);
-	}
-	if (!find_kind(d)) {
-		d->on_other_kind(d->context, d->kind, d->api_version);
-		return true;
-	}
-	if (is_of_no_use(d))
-		return true;
-	complete_name(d);
-	if (d->draft.head.kind == OBJECT_SERVICE)
-		complete_service(d);
-	if (d->draft.head.kind == OBJECT_POD)
-		complete_pod(d);
-	else
-		d->draft.head.is_terminating = false;
-	if (d->has_failed)
-		return decoder_give_up(d);
-	return !is_wanted(d) || d->on_object(d->context, d, draft_pack(&d->draft));
-}
-
-bool fields_is_list(const char *kind)
-{
-	size_t length = strlen(kind);
-
-	return length >= 4 && strcmp(kind + length - 4, "List") == 0;
-}
-
-static bool end_document(struct decoder *d)
-{
-	return d->is_list || fields_is_list(d->kind) || end_object(d);
 }
 
 static const struct field scalar_label = {"", FIELD_SCALAR, NULL, take_label, NULL, NULL};
@@ -494,7 +320,8 @@ static const struct field port_fields[] = {
 	{0},
 };
 
-static const struct field service_port = {NULL, FIELD_MAP, port_fields, NULL, begin_service_port, end_service_port};
+static const struct field service_port = {
+	NULL, FIELD_MAP, port_fields, NULL, begin_service_port, end_service_port};
 static const struct field slice_port = {NULL, FIELD_MAP, port_fields, NULL, begin_slice_port, end_port};
 static const struct field cluster_ip = {NULL, FIELD_SCALAR, NULL, take_cluster_ips, NULL, NULL};
 static const struct field endpoint_address = {NULL, FIELD_SCALAR, NULL, take_endpoint_address, NULL, NULL};
@@ -535,22 +362,25 @@ static const struct field endpoint_fields[] = {
 
 static const struct field endpoint = {NULL, FIELD_MAP, endpoint_fields, NULL, begin_endpoint, end_endpoint};
 
-#define OBJECT_FIELDS                                                       \
-	{"kind", FIELD_SCALAR, NULL, take_kind, NULL, NULL},                \
-	{"apiVersion", FIELD_SCALAR, NULL, take_api_version, NULL, NULL},   \
-	{"metadata", FIELD_MAP, metadata_fields, NULL, NULL, NULL},         \
-	{"spec", FIELD_MAP, spec_fields, NULL, NULL, NULL},                 \
-	{"status", FIELD_MAP, status_fields, NULL, NULL, NULL},             \
-	{"addressType", FIELD_SCALAR, NULL, take_address_type, NULL, NULL}, \
-	{"endpoints", FIELD_LIST, &endpoint, NULL, NULL, NULL},             \
-	{"ports", FIELD_LIST, &slice_port, NULL, NULL, NULL}
+#define OBJECT_FIELDS                                                                                        \
+	{"kind", FIELD_SCALAR, NULL, take_kind, NULL, NULL},                                                 \
+		{"apiVersion", FIELD_SCALAR, NULL, take_api_version, NULL, NULL},                            \
+		{"metadata", FIELD_MAP, metadata_fields, NULL, NULL, NULL},                                  \
+		{"spec", FIELD_MAP, spec_fields, NULL, NULL, NULL},                                          \
+		{"status", FIELD_MAP, status_fields, NULL, NULL, NULL},                                      \
+		{"addressType", FIELD_SCALAR, NULL, take_address_type, NULL, NULL},                          \
+		{"endpoints", FIELD_LIST, &endpoint, NULL, NULL, NULL},                                      \
+	{                                                                                                    \
+		"ports", FIELD_LIST, &slice_port, NULL, NULL, NULL                                           \
+	}
 
 static const struct field item_fields[] = {OBJECT_FIELDS, {0}};
-static const struct field item = {NULL, FIELD_MAP, item_fields, NULL, begin_item, end_object};
+static const struct field item = {NULL, FIELD_MAP, item_fields, NULL, assemble_begin_item, assemble_end_item};
 static const struct field document_fields[] = {
 	OBJECT_FIELDS,
-	{"items", FIELD_LIST, &item, NULL, begin_items, NULL},
+	{"items", FIELD_LIST, &item, NULL, assemble_begin_items, NULL},
 	{0},
 };
 
-const struct field fields_document = {NULL, FIELD_MAP, document_fields, NULL, begin_document, end_document};
+const struct field fields_document = {
+	NULL, FIELD_MAP, document_fields, NULL, assemble_begin_document, assemble_end_document};

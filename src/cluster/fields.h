@@ -21,6 +21,7 @@ extern const struct field fields_document;
  * field that is being read, or "". */
 void decoder_fail(struct decoder *decoder, unsigned line, const char *below, const char *format, ...)
 	ATTRIBUTE_PRINTF(4, 5);
+void decoder_keep_address(struct decoder *decoder, const struct ip *ip);
 /* Text for messages: in quotes, cut if it is long, control characters as '?'. */
 #define FIELDS_QUOTED 72
 const char *fields_quote(char out[FIELDS_QUOTED], const char *text, size_t length);

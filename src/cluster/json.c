@@ -1,4 +1,5 @@
-/* yajl's callbacks -> decoder, chunk by chunk. yajl knows no lines: they are counted up to the octet that it stands at. */
+/* yajl's callbacks -> decoder, chunk by chunk. yajl knows no lines: they are counted up to the octet that it
+ * stands at. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,8 +92,7 @@ static bool parse_chunk(struct json *json, const uint8_t *chunk, size_t length)
 	status = yajl_parse(json->parser, chunk, length);
 	if (status == yajl_status_ok)
 		count_lines(json, length);
-	return status == yajl_status_ok ||
-	       (status == yajl_status_error && refuse(json, chunk, length));
+	return status == yajl_status_ok || (status == yajl_status_error && refuse(json, chunk, length));
 }
 
 static bool parse_file(struct json *json, FILE *file)
@@ -112,8 +112,8 @@ static bool parse_file(struct json *json, FILE *file)
 
 bool json_parse(FILE *file, struct decoder *decoder)
 {
-	static const yajl_callbacks callbacks = {on_null, on_boolean, NULL, NULL, on_number, on_text, on_begin_map,
-		on_text, on_end, on_begin_list, on_end};
+	static const yajl_callbacks callbacks = {on_null, on_boolean, NULL, NULL, on_number, on_text,
+		on_begin_map, on_text, on_end, on_begin_list, on_end};
 	struct json json = {.decoder = decoder};
 	bool is_good;
 

@@ -1,5 +1,5 @@
-/* Objects that the store has already are marked there while the files are read; others wait until the last file has been
- * read to its end. Only then the store changes, so that a broken file leaves no trace. */
+/* Objects that the store has already are marked there while the files are read; others wait until the last
+ * file has been read to its end. Only then the store changes, so that a broken file leaves no trace. */
 #include "manifest.h"
 
 #include <ctype.h>
@@ -33,7 +33,8 @@ static void note_seen(struct reading *reading, const struct object *object, unsi
 {
 	if (reading->seen_count == reading->seen_capacity) {
 		reading->seen_capacity = reading->seen_capacity ? reading->seen_capacity * 2 : 256;
-		reading->seen = memory_resize(reading->seen, reading->seen_capacity * sizeof(reading->seen[0]));
+		reading->seen =
+			memory_resize(reading->seen, reading->seen_capacity * sizeof(reading->seen[0]));
 	}
 	reading->seen[reading->seen_count++] =
 		(struct seen){store_hash(reading->store, object), reading->file, line};
@@ -46,8 +47,7 @@ static void hold_back(struct reading *reading, const struct object *object)
 		reading->changed = memory_resize(
 			reading->changed, reading->changed_capacity * sizeof(reading->changed[0]));
 	}
-	reading->changed[reading->changed_count++] =
-		memcpy(memory_alloc(object->size), object, object->size);
+	reading->changed[reading->changed_count++] = memcpy(memory_alloc(object->size), object, object->size);
 }
 
 static bool on_object(void *context, const struct decoder *decoder, const struct object *object)
@@ -65,7 +65,8 @@ static void on_other_kind(void *context, const char *kind, const char *api_versi
 	static const struct hash_key key = {1, 2};
 	struct reading *reading = context;
 	struct manifest_notes *notes = reading->notes;
-	uint64_t hash = hash_bytes(&key, kind, strlen(kind)) ^ hash_bytes(&key, api_version, strlen(api_version));
+	uint64_t hash =
+		hash_bytes(&key, kind, strlen(kind)) ^ hash_bytes(&key, api_version, strlen(api_version));
 
 	for (size_t i = 0; i < notes->count; i++)
 		if (notes->kinds[i] == hash)
@@ -141,8 +142,9 @@ static bool check_doubles(struct reading *reading)
 		qsort(reading->seen, reading->seen_count, sizeof(reading->seen[0]), compare_seen);
 	for (size_t i = 1; i < reading->seen_count; i++)
 		if (seen[i].hash == seen[i - 1].hash)
-			return error_set(reading->error, "%s:%u: metadata.name: the same object stands at %s:%u",
-				paths[seen[i].file], seen[i].line, paths[seen[i - 1].file], seen[i - 1].line);
+			return error_set(reading->error,
+				"%s:%u: metadata.name: the same object stands at %s:%u", paths[seen[i].file],
+				seen[i].line, paths[seen[i - 1].file], seen[i - 1].line);
 	return true;
 }
 
@@ -173,8 +175,8 @@ static bool have_moved(const struct files *files, const char *path)
 	return moved;
 }
 
-enum manifest_outcome manifest_read(const struct files *files, const struct feed_config *config, struct store *store,
-	struct manifest_notes *notes, struct error *error)
+enum manifest_outcome manifest_read(const struct files *files, const struct feed_config *config,
+	struct store *store, struct manifest_notes *notes, struct error *error)
 {
 	struct reading reading = {.files = files, .store = store, .notes = notes, .error = error};
 	enum manifest_outcome outcome = MANIFEST_READ;

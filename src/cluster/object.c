@@ -1,5 +1,6 @@
-/* A draft's lists and texts grow apart from each other; draft_pack() puts them behind one another into one block.
- * Invariant: every octet of a block is determined by the object, padding included, so that equal objects are equal octets. */
+/* A draft's lists and texts grow apart from each other; draft_pack() puts them behind one another into one
+ * block. Invariant: every octet of a block is determined by the object, padding included, so that equal
+ * objects are equal octets. */
 #include "object.h"
 
 #include <string.h>
@@ -19,7 +20,8 @@ bool object_same_ports(const struct object *a, const struct object *b)
 	if (a->ports != b->ports)
 		return false;
 	for (uint32_t i = 0; i < a->ports; i++)
-		if (left[i].number != right[i].number || !object_text_equal(a, left[i].name, b, right[i].name) ||
+		if (left[i].number != right[i].number ||
+			!object_text_equal(a, left[i].name, b, right[i].name) ||
 			!object_text_equal(a, left[i].protocol, b, right[i].protocol))
 			return false;
 	return true;

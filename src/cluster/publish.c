@@ -1,5 +1,5 @@
-/* Builds the dirty entities anew and compares: what came out the same stays the block that it was, so that snapshots share
- * it. A block that was replaced is let go only after the table has made its next snapshot. */
+/* Builds the dirty entities anew and compares: what came out the same stays the block that it was, so that
+ * snapshots share it. A block that was replaced is let go only after the table has made its next snapshot. */
 #include "publish.h"
 
 #include <string.h>

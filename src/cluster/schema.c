@@ -1,7 +1,8 @@
-/* Joins a Service and its EndpointSlices to one block: header, ports, lists of ports, endpoints, ClusterIPs, texts. The
- * texts of an object are copied as a whole, so that what refers to them only moves by one distance.
- * EndpointSlices that declare the same ports share one list of them; most Services have a single list.
- * Invariant: the block is determined by the objects, padding included, so that it can be compared as octets. */
+/* Joins a Service and its EndpointSlices to one block: header, ports, lists of ports, endpoints, ClusterIPs,
+ * texts. The texts of an object are copied as a whole, so that what refers to them only moves by one
+ * distance. EndpointSlices that declare the same ports share one list of them; most Services have a single
+ * list. Invariant: the block is determined by the objects, padding included, so that it can be compared as
+ * octets. */
 #include "schema.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "svcdns/memory.h"
 #include "svcdns/name.h"
 
-#define LISTS_MAX UINT16_MAX /* different lists of ports in one Service */
+#define LISTS_MAX UINT16_MAX	      /* different lists of ports in one Service */
 #define BLOCK_MAX (UINT32_C(1) << 30) /* octets of a block */
 
 struct part { /* an EndpointSlice that goes into the block */
@@ -53,8 +54,8 @@ static uint64_t texts_of(const struct object *object)
 static bool has_room(const struct plan *plan, const struct object *slice)
 {
 	uint64_t more = slice->size + sizeof(struct port);
-	uint64_t size = plan->texts + plan->endpoints * sizeof(struct endpoint) +
-			plan->ports * sizeof(struct port);
+	uint64_t size =
+		plan->texts + plan->endpoints * sizeof(struct endpoint) + plan->ports * sizeof(struct port);
 
 	return plan->lists < LISTS_MAX && size + more < BLOCK_MAX;
 }

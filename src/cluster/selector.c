@@ -1,6 +1,6 @@
-/* Label selectors as CoreDNS' `labels` takes them: the grammar of the Kubernetes library (apimachinery pkg/labels), less
- * the operators that its LabelSelector type cannot express (!=, gt, lt). Of several "key = value" for one key the last
- * counts, as there.
+/* Label selectors as CoreDNS' `labels` takes them: the grammar of the Kubernetes library (apimachinery
+ * pkg/labels), less the operators that its LabelSelector type cannot express (!=, gt, lt). Of several "key =
+ * value" for one key the last counts, as there.
  *
  * A selector is freed whole: it is an arena. */
 #include <string.h>
@@ -42,9 +42,9 @@ struct selector {
 
 struct parser {
 	struct selector *selector;
-	const char *at;	   /* behind the token */
-	enum token token;  /* the one that comes next */
-	const char *word;  /* its text */
+	const char *at;	     /* behind the token */
+	enum token token;    /* the one that comes next */
+	const char *word;    /* its text */
 	const char *refused; /* the first operator of the grammar that CoreDNS has no use for */
 	struct error *error;
 };
@@ -63,12 +63,17 @@ static enum token special(const char *text, size_t *ret_length)
 {
 	*ret_length = 1;
 	switch (*text) {
-	case ',': return TOKEN_COMMA;
-	case '(': return TOKEN_OPEN;
-	case ')': return TOKEN_CLOSE;
+	case ',':
+		return TOKEN_COMMA;
+	case '(':
+		return TOKEN_OPEN;
+	case ')':
+		return TOKEN_CLOSE;
 	case '<':
-	case '>': return TOKEN_REFUSED;
-	default: break;
+	case '>':
+		return TOKEN_REFUSED;
+	default:
+		break;
 	}
 	if (text[1] == '=') {
 		*ret_length = 2;
@@ -106,7 +111,8 @@ static bool is_alphanumeric(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* ([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9], at most 63 octets: a label's value, and the last part of its key. */
+/* ([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9], at most 63 octets: a label's value, and the last part of its key.
+ */
 static bool is_label_text(const char *text, size_t length)
 {
 	if (!length || length > 63 || !is_alphanumeric(text[0]) || !is_alphanumeric(text[length - 1]))
@@ -122,18 +128,23 @@ static bool check_key(struct parser *p, const char *key)
 	const char *slash = strchr(key, '/');
 	const char *name = slash ? slash + 1 : key;
 
-	if ((slash && !rfc1123_is_subdomain(key, (size_t)(slash - key))) || !is_label_text(name, strlen(name)))
-		return error_set(p->error, "Invalid value: \"%s\": a label's key is a name of letters, digits, "
-			"'-', '_' or '.', with a DNS name and '/' before it or without", key);
+	if ((slash && !rfc1123_is_subdomain(key, (size_t)(slash - key))) ||
+		!is_label_text(name, strlen(name)))
+		return error_set(p->error,
+			"Invalid value: \"%s\": a label's key is a name of letters, digits, "
+			"'-', '_' or '.', with a DNS name and '/' before it or without",
+			key);
 	return true;
 }
 
 static bool check_value(struct parser *p, const char *key, const char *value)
 {
 	if (*value && !is_label_text(value, strlen(value)))
-		return error_set(p->error, "values[0][%s]: Invalid value: \"%s\": a valid label must be an empty string or "
+		return error_set(p->error,
+			"values[0][%s]: Invalid value: \"%s\": a valid label must be an empty string or "
 			"consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-			"alphanumeric character", key, value);
+			"alphanumeric character",
+			key, value);
 	return true;
 }
 
@@ -196,7 +207,7 @@ static bool parse_operation(struct parser *p, struct requirement *requirement)
 		p->refused = p->word;
 	advance(p);
 	return requirement->relation == RELATION_EQUALS ? parse_value(p, requirement)
-						       : parse_values(p, requirement);
+							: parse_values(p, requirement);
 }
 
 static bool parse_requirement(struct parser *p, struct requirement *requirement)
@@ -235,8 +246,7 @@ static bool parse(struct parser *p)
 	if (p->token == TOKEN_END)
 		return true;
 	for (;;) {
-		struct requirement *requirement =
-			arena_alloc(&p->selector->arena, sizeof(*requirement));
+		struct requirement *requirement = arena_alloc(&p->selector->arena, sizeof(*requirement));
 
 		if (p->token != TOKEN_WORD && p->token != TOKEN_NOT)
 			return unexpected(p, "!, identifier, or 'end of string'");
@@ -257,7 +267,8 @@ static bool refuse_operator(struct parser *p)
 {
 	if (strcmp(p->refused, "!=") == 0)
 		return error_set(p->error, "\"!=\" is not a valid label selector operator");
-	return error_set(p->error, "\"%s\" isn't supported in label selectors", *p->refused == '>' ? "gt" : "lt");
+	return error_set(
+		p->error, "\"%s\" isn't supported in label selectors", *p->refused == '>' ? "gt" : "lt");
 }
 
 bool selector_parse(const char *text, struct selector **ret, struct error *error)
@@ -296,10 +307,14 @@ static bool is_among(const struct value *values, const char *text)
 static bool requirement_matches(const struct requirement *requirement, const char *value)
 {
 	switch (requirement->relation) {
-	case RELATION_EXISTS: return value != NULL;
-	case RELATION_EXISTS_NOT: return value == NULL;
-	case RELATION_NOT_IN: return !value || !is_among(requirement->values, value);
-	default: return value && is_among(requirement->values, value);
+	case RELATION_EXISTS:
+		return value != NULL;
+	case RELATION_EXISTS_NOT:
+		return value == NULL;
+	case RELATION_NOT_IN:
+		return !value || !is_among(requirement->values, value);
+	default:
+		return value && is_among(requirement->values, value);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* Two indexes: objects by kind, namespace and name; entities by kind, namespace and name of what DNS names.
- * Invariant: every stored object is part of exactly one entity; an entity is on the dirty list when what is built of it may
- * differ from entity->built. The store owns objects and entities, and an entity the reference to what was built. */
+ * Invariant: every stored object is part of exactly one entity; an entity is on the dirty list when what is
+ * built of it may differ from entity->built. The store owns objects and entities, and an entity the reference
+ * to what was built. */
 #include "store.h"
 
 #include <string.h>
@@ -52,7 +53,8 @@ void store_destroy(struct store *store)
 	memory_free(store);
 }
 
-static uint64_t hash_name(const struct store *store, uint8_t kind, const struct object *object, struct text name)
+static uint64_t hash_name(
+	const struct store *store, uint8_t kind, const struct object *object, struct text name)
 {
 	uint8_t bytes[2 + 2 * UINT8_MAX], *at = bytes;
 
@@ -104,7 +106,8 @@ static bool is_part_of(const struct object *object, const struct entity *entity)
 
 	/* An entity without objects waits for store_forget(): it has no name any more. */
 	return other && entity->kind == entity_kind_of(object) &&
-	       object_text_equal(&other->object, entity_name_of(&other->object), object, entity_name_of(object)) &&
+	       object_text_equal(
+		       &other->object, entity_name_of(&other->object), object, entity_name_of(object)) &&
 	       object_text_equal(&other->object, other->object.namespace, object, object->namespace);
 }
 
@@ -195,7 +198,8 @@ static bool shows_in_serial(const struct object *old, const struct object *fresh
 		return false;
 	if (!old || !fresh || either->kind != OBJECT_SERVICE)
 		return true;
-	return !object_text_equal(old, old->external_name, fresh, fresh->external_name) || !object_same_ports(old, fresh);
+	return !object_text_equal(old, old->external_name, fresh, fresh->external_name) ||
+	       !object_same_ports(old, fresh);
 }
 
 static void note_change(struct store *store, const struct object *old, const struct object *fresh)

@@ -1,4 +1,5 @@
-/* libyaml's events -> decoder. The file is read as the parser needs it; a document is never held in memory as a whole. */
+/* libyaml's events -> decoder. The file is read as the parser needs it; a document is never held in memory as
+ * a whole. */
 #include <errno.h>
 #include <string.h>
 #include <yaml.h>
@@ -18,7 +19,8 @@ static bool is_null(const struct scalar *scalar)
 
 static bool take_scalar(struct decoder *decoder, const yaml_event_t *event)
 {
-	struct scalar scalar = {SCALAR_QUOTED, (const char *)event->data.scalar.value, event->data.scalar.length};
+	struct scalar scalar = {
+		SCALAR_QUOTED, (const char *)event->data.scalar.value, event->data.scalar.length};
 
 	/* Without quotes and without a tag: what it is follows from its text. */
 	if (event->data.scalar.plain_implicit)
@@ -30,13 +32,19 @@ static bool take_event(struct decoder *decoder, const yaml_event_t *event)
 {
 	decoder->line = (unsigned)event->start_mark.line + 1;
 	switch (event->type) {
-	case YAML_MAPPING_START_EVENT: return decoder_begin_map(decoder);
-	case YAML_SEQUENCE_START_EVENT: return decoder_begin_list(decoder);
+	case YAML_MAPPING_START_EVENT:
+		return decoder_begin_map(decoder);
+	case YAML_SEQUENCE_START_EVENT:
+		return decoder_begin_list(decoder);
 	case YAML_MAPPING_END_EVENT:
-	case YAML_SEQUENCE_END_EVENT: return decoder_end(decoder);
-	case YAML_SCALAR_EVENT: return take_scalar(decoder, event);
-	case YAML_ALIAS_EVENT: return decoder_alias(decoder);
-	default: return true;
+	case YAML_SEQUENCE_END_EVENT:
+		return decoder_end(decoder);
+	case YAML_SCALAR_EVENT:
+		return take_scalar(decoder, event);
+	case YAML_ALIAS_EVENT:
+		return decoder_alias(decoder);
+	default:
+		return true;
 	}
 }
 

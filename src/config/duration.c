@@ -29,14 +29,14 @@ struct unit {
 static const struct unit *find_unit(const char *text, size_t length)
 {
 	static const struct unit units[] = {
-		{"ns",	       1	},
-		{"us",	       1e3	  },
-		{"\xc2\xb5s", 1e3	 }, /* U+00B5 micro sign */
-		{"\xce\xbcs", 1e3	 }, /* U+03BC Greek letter mu */
-		{"ms",	       1e6	  },
-		{"s",	      1e9	 },
-		{"m",	      60e9  },
-		{"h",	      3600e9},
+		{"ns", 1},
+		{"us", 1e3},
+		{"\xc2\xb5s", 1e3}, /* U+00B5 micro sign */
+		{"\xce\xbcs", 1e3}, /* U+03BC Greek letter mu */
+		{"ms", 1e6},
+		{"s", 1e9},
+		{"m", 60e9},
+		{"h", 3600e9},
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(units); i++)

@@ -184,7 +184,7 @@ static bool read_option(const struct option *option, void *config, struct setup 
 	}
 }
 
-static const struct option *find(const struct option *options, const char *name)
+const struct option *options_find(const struct option *options, const char *name)
 {
 	while (options->name && strcmp(options->name, name) != 0)
 		options++;
@@ -194,7 +194,7 @@ static const struct option *find(const struct option *options, const char *name)
 bool options_parse(const struct option *options, void *config, struct setup *setup, struct dispenser *d)
 {
 	while (dispenser_block(d)) {
-		const struct option *option = find(options, dispenser_value(d));
+		const struct option *option = options_find(options, dispenser_value(d));
 
 		if (!option)
 			return dispenser_unknown_property(d);

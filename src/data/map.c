@@ -1,10 +1,11 @@
-/* Shards are chosen by the topmost bits of a hash, and sorted by hash and value: the map as a whole is one sorted sequence,
- * cut at fixed hashes. Making a new version is therefore one merge with the sorted changes, also when the number of shards
- * changes. A look-up guesses the place in a shard from the next bits of the hash, which are uniform as SipHash makes them,
- * and walks the few steps from there.
+/* Shards are chosen by the topmost bits of a hash, and sorted by hash and value: the map as a whole is one
+ * sorted sequence, cut at fixed hashes. Making a new version is therefore one merge with the sorted changes,
+ * also when the number of shards changes. A look-up guesses the place in a shard from the next bits of the
+ * hash, which are uniform as SipHash makes them, and walks the few steps from there.
  *
  * Invariant: 8 to 48 entries per shard on average, so that a look-up costs the same at any size.
- * A map owns its directory and one reference to each shard; a shard holds one reference to each of its shared values. */
+ * A map owns its directory and one reference to each shard; a shard holds one reference to each of its shared
+ * values. */
 #include "map.h"
 
 #include <stdlib.h>
@@ -56,7 +57,8 @@ static int compare_changes(const void *a, const void *b)
 	return compare(left->hash, left->value, right->hash, right->value);
 }
 
-/* Sorts the changes and makes one of those of the same entry; what comes to nothing is dropped. Returns how many are left. */
+/* Sorts the changes and makes one of those of the same entry; what comes to nothing is dropped. Returns how
+ * many are left. */
 static size_t condense(struct map_change *changes, size_t count, int64_t *ret_delta)
 {
 	size_t kept = 0;
@@ -141,8 +143,7 @@ static void add_entry(struct merge *merge, uint64_t hash, uint64_t value)
 {
 	if (merge->count == merge->capacity) {
 		merge->capacity = merge->capacity ? merge->capacity * 2 : 2 * SHARD_MAX;
-		merge->entries =
-			memory_resize(merge->entries, merge->capacity * sizeof(merge->entries[0]));
+		merge->entries = memory_resize(merge->entries, merge->capacity * sizeof(merge->entries[0]));
 	}
 	merge->entries[merge->count++] = (struct map_entry){hash, value};
 }

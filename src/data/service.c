@@ -5,7 +5,8 @@
 
 #include "svcdns/address.h"
 
-uint8_t endpoint_host(const struct service *service, const struct endpoint *endpoint, uint8_t out[ENDPOINT_HOST_MAX])
+uint8_t endpoint_host(
+	const struct service *service, const struct endpoint *endpoint, uint8_t out[ENDPOINT_HOST_MAX])
 {
 	struct ip ip = {.family = endpoint->family};
 	char text[ADDRESS_TEXT_MAX];

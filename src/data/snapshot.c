@@ -1,6 +1,6 @@
-/* The reading side: hash, find, and compare with what was asked, as different names may have one hash. The address index
- * holds only hashes of services, so an address is followed to the service's name first and then checked there.
- * A snapshot is freed with its last reference; it owns a version of each map. */
+/* The reading side: hash, find, and compare with what was asked, as different names may have one hash. The
+ * address index holds only hashes of services, so an address is followed to the service's name first and then
+ * checked there. A snapshot is freed with its last reference; it owns a version of each map. */
 #include "svcdns/snapshot.h"
 
 #include <string.h>
@@ -34,8 +34,8 @@ bool snapshot_is_mine(const struct snapshot *snapshot)
 }
 
 /* The namespace is terminated by its length, so that no two pairs are hashed as the same octets. */
-uint64_t view_hash_name(const struct hash_key *key, const uint8_t *namespace, size_t namespace_length, const uint8_t *name,
-	size_t name_length)
+uint64_t view_hash_name(const struct hash_key *key, const uint8_t *namespace, size_t namespace_length,
+	const uint8_t *name, size_t name_length)
 {
 	uint8_t bytes[1 + 2 * LABEL_MAX];
 
@@ -62,8 +62,8 @@ static const struct service *service_at(const struct map_entry *entry)
 	return (const struct service *)(uintptr_t)entry->value;
 }
 
-const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
-	const uint8_t *name, size_t name_length)
+const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace,
+	size_t namespace_length, const uint8_t *name, size_t name_length)
 {
 	const struct map_entry *entry;
 	size_t count;
@@ -106,15 +106,18 @@ static bool has_address(const struct service *service, const struct ip *address)
 	const struct endpoint *endpoint = service_endpoints(service);
 
 	for (uint32_t i = 0; i < service->cluster_ips; i++)
-		if (cluster_ip[i].family == address->family && memcmp(cluster_ip[i].address, address->bytes, 16) == 0)
+		if (cluster_ip[i].family == address->family &&
+			memcmp(cluster_ip[i].address, address->bytes, 16) == 0)
 			return true;
 	for (uint32_t i = 0; i < service->endpoints; i++)
-		if (endpoint[i].family == address->family && memcmp(endpoint[i].address, address->bytes, 16) == 0)
+		if (endpoint[i].family == address->family &&
+			memcmp(endpoint[i].address, address->bytes, 16) == 0)
 			return true;
 	return false;
 }
 
-static const struct service *find_by_hash(const struct snapshot *snapshot, uint64_t hash, const struct ip *address)
+static const struct service *find_by_hash(
+	const struct snapshot *snapshot, uint64_t hash, const struct ip *address)
 {
 	const struct map_entry *entry;
 	size_t count = map_find(&snapshot->services, hash, &entry);
@@ -125,11 +128,12 @@ static const struct service *find_by_hash(const struct snapshot *snapshot, uint6
 	return NULL;
 }
 
-const struct service *snapshot_by_address(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor)
+const struct service *snapshot_by_address(
+	const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor)
 {
 	const struct map_entry *entry;
-	size_t count = map_find(
-		&snapshot->addresses, view_hash_address(&snapshot->key, address->bytes, address->family), &entry);
+	size_t count = map_find(&snapshot->addresses,
+		view_hash_address(&snapshot->key, address->bytes, address->family), &entry);
 
 	while (*cursor < count) {
 		size_t i = (size_t)(*cursor)++;

@@ -50,8 +50,8 @@ void table_destroy(struct table *table)
 	memory_free(table);
 }
 
-uint64_t table_hash(const struct table *table, const uint8_t *namespace, size_t namespace_length, const uint8_t *name,
-	size_t name_length)
+uint64_t table_hash(const struct table *table, const uint8_t *namespace, size_t namespace_length,
+	const uint8_t *name, size_t name_length)
 {
 	return view_hash_name(&table->newest->key, namespace, namespace_length, name, name_length);
 }
@@ -78,7 +78,8 @@ static void change_service(struct table *table, struct service *service, int32_t
 	add_change(&table->services, service->hash, (uintptr_t)service, delta);
 	for (uint32_t i = 0; i < service->cluster_ips; i++)
 		add_change(&table->addresses,
-			hash_address(table, cluster_ip[i].address, cluster_ip[i].family), service->hash, delta);
+			hash_address(table, cluster_ip[i].address, cluster_ip[i].family), service->hash,
+			delta);
 	for (uint32_t i = 0; i < service->endpoints; i++)
 		add_change(&table->addresses, hash_address(table, endpoint[i].address, endpoint[i].family),
 			service->hash, delta);
@@ -113,7 +114,7 @@ static void change_namespace(struct table *table, struct namespace *namespace, i
 {
 	uint64_t hash = table_hash(table, namespace->name, namespace->length, NULL, 0);
 
-	add_change(&table->namespaces, hash, (uintptr_t)namespace, delta);
+	add_change(&table->namespaces, hash, (uintptr_t) namespace, delta);
 	table->counts.namespaces += (size_t)delta;
 }
 

@@ -91,7 +91,7 @@ static bool parse_except(void *config, struct setup *setup, struct dispenser *d)
 }
 
 static const struct option options[] = {
-	{.name = "except",	   .type = OPTION_CALL, .parse = parse_except},
+	{.name = "except", .type = OPTION_CALL, .parse = parse_except},
 	{.name = NULL},
 };
 

@@ -78,9 +78,9 @@ static void test_bad_names(void **state)
 		const char *wire;
 		size_t length;
 	} cases[] = {
-		{HEADER("\0") "\xc0\x0c\0\1\0\1",  18},
+		{HEADER("\0") "\xc0\x0c\0\1\0\1", 18},
 		{HEADER("\0") "\100abc\0\0\1\0\1", 21},
-		{HEADER("\0") "\77abc",		16},
+		{HEADER("\0") "\77abc", 16},
 	};
 	struct question question;
 	struct edns edns;
@@ -227,15 +227,15 @@ static void test_record_copy(void **state)
 	static const struct {
 		const char *type, *text;
 	} cases[] = {
-		{"SOA",	"ns.www.example. root.example. 1 7200 1800 86400 60"},
-		{"MX",    "10 mail.www.example."				     },
-		{"SRV",	"1 2 443 www.example."			      },
-		{"NS",    "ns.www.example."					},
-		{"TXT",	"\"v=1\" \"x\""				       },
-		{"NAPTR", "10 20 \"u\" \"E2U\" \"!a!b!\" x.www.example."	},
-		{"AAAA",	 "2001:db8::1"				       },
-		{"CAA",	"0 issue \"ca.example.net\""			    },
-		{"RP",    "a.www.example. b.www.example."		      },
+		{"SOA", "ns.www.example. root.example. 1 7200 1800 86400 60"},
+		{"MX", "10 mail.www.example."},
+		{"SRV", "1 2 443 www.example."},
+		{"NS", "ns.www.example."},
+		{"TXT", "\"v=1\" \"x\""},
+		{"NAPTR", "10 20 \"u\" \"E2U\" \"!a!b!\" x.www.example."},
+		{"AAAA", "2001:db8::1"},
+		{"CAA", "0 issue \"ca.example.net\""},
+		{"RP", "a.www.example. b.www.example."},
 	};
 
 	(void)state;
@@ -294,13 +294,8 @@ static void test_pointer_loops_end(void **state)
 	static const struct {
 		const char *wire;
 		size_t length, at;
-	} cases[] = {
-		{"\xc0\0",	   2, 0},
-		  {"\1a\xc0\0",	4, 0},
-		       {"\xc0\2\xc0\0", 4, 2},
-		       {"\xc0\4xx",	    4, 0},
-		{"\1a\xc0",	    3, 0}
-	 };
+	} cases[] = {{"\xc0\0", 2, 0}, {"\1a\xc0\0", 4, 0}, {"\xc0\2\xc0\0", 4, 2}, {"\xc0\4xx", 4, 0},
+		{"\1a\xc0", 3, 0}};
 	struct reader reader;
 	struct name name;
 

@@ -23,13 +23,13 @@ static void test_text_to_wire_and_back(void **state)
 		const char *text, *back;
 		uint8_t length, labels;
 	} cases[] = {
-		{".",		      ".",		   1,  0},
-		{"com",		"com.",		5,  1},
+		{".", ".", 1, 0},
+		{"com", "com.", 5, 1},
 		{"www.Example.org.", "www.Example.org.", 17, 3},
-		{"a\\.b.c",	    "a\\.b.c.",		7,  2},
-		{"\\000\\255x",	"\\000\\255x.",	5,  1},
-		{"\\*.x",		  "*.x.",		  5,  2},
-		{"_tcp.a b",	     "_tcp.a\\032b.",    10, 2},
+		{"a\\.b.c", "a\\.b.c.", 7, 2},
+		{"\\000\\255x", "\\000\\255x.", 5, 1},
+		{"\\*.x", "*.x.", 5, 2},
+		{"_tcp.a b", "_tcp.a\\032b.", 10, 2},
 	};
 
 	(void)state;
@@ -80,14 +80,7 @@ static void test_bad_wire(void **state)
 	static const struct {
 		const char *wire;
 		size_t length;
-	} cases[] = {
-		{"",	     0},
-		 {"\3ab",	  3},
-		      {"\2ab",    3},
-		   {"\2ab\0x", 5},
-		   {"\100a",   2},
-		 {"\300\14", 2}
-	       };
+	} cases[] = {{"", 0}, {"\3ab", 3}, {"\2ab", 3}, {"\2ab\0x", 5}, {"\100a", 2}, {"\300\14", 2}};
 	struct name name;
 
 	(void)state;
@@ -101,13 +94,13 @@ static void test_is_under(void **state)
 		const char *name, *zone;
 		bool is_under;
 	} cases[] = {
-		{"a.cluster.local",  "cluster.local", true },
-		{"cluster.local",	  "cluster.local", true },
-		{"xcluster.local",   "cluster.local", false},
-		{"local",		  "cluster.local", false},
-		{"anything.at.all",  ".",		 true },
-		{".",		      ".",		   true },
-		{".",		      "local",	       false},
+		{"a.cluster.local", "cluster.local", true},
+		{"cluster.local", "cluster.local", true},
+		{"xcluster.local", "cluster.local", false},
+		{"local", "cluster.local", false},
+		{"anything.at.all", ".", true},
+		{".", ".", true},
+		{".", "local", false},
 		{"a.cluster.localx", "cluster.local", false},
 	};
 

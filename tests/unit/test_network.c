@@ -388,9 +388,7 @@ static void wait_until_held(struct fixture *f)
 
 static bool has_ipv6(void)
 {
-	union address address = {
-		.in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}
-	    };
+	union address address = {.in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
 	bool ok = fd >= 0 && bind(fd, &address.any, sizeof(address.in6)) == 0;
 
@@ -847,9 +845,7 @@ static void address_in_use(void **state)
 {
 	struct fixture *f = prepare("127.0.0.1", 2);
 	struct error error = {0};
-	union address address = {
-		.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}
-	};
+	union address address = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
 	socklen_t length = sizeof(address.in);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0); /* without SO_REUSEPORT */
 	int tcp;
@@ -906,19 +902,19 @@ static void cpu_quotas(void **state)
 		const char *group, *path, *text, *path2, *text2;
 		unsigned expected;
 	} cases[] = {
-		{"0::/\n",		   "cpu.max",		      "max 100000\n",    NULL,			    NULL,		  0},
-		{"0::/\n",		   "cpu.max",		      "250000 100000\n", NULL,		       NULL,		     2},
-		{"0::/\n",		   "cpu.max",		      "50000 100000\n",	NULL,		      NULL,		    1},
-		{"0::/a/b\n",		      "a/b/cpu.max",	     "800000 100000\n", "a/cpu.max",		     "300000 100000\n", 3},
-		{"0::/a/b\n",		      "a/b/cpu.max",	     "200000 100000\n", "a/cpu.max",		     "max 100000\n",    2},
-		{"0::/not/seen/here\n",	"cpu.max",		   "400000 100000\n", NULL,			    NULL,		  4},
-		{"5:cpu,cpuacct:/g\n0::/\n", "cpu/g/cpu.cfs_quota_us", "300000\n",	   "cpu/g/cpu.cfs_period_us",
-			"100000\n",													    3},
-		{"5:cpu,cpuacct:/g\n",       "cpu/g/cpu.cfs_quota_us", "-1\n",		 "cpu/g/cpu.cfs_period_us",
-			"100000\n",													    0},
-		{"4:cpuset:/g\n",		  "cpu/g/cpu.cfs_quota_us", "300000\n",	"cpu/g/cpu.cfs_period_us", "100000\n",
-			0														       },
-		{"nonsense\n",	       "cpu.max",		  "400000 100000\n", NULL,			   NULL,		 0},
+		{"0::/\n", "cpu.max", "max 100000\n", NULL, NULL, 0},
+		{"0::/\n", "cpu.max", "250000 100000\n", NULL, NULL, 2},
+		{"0::/\n", "cpu.max", "50000 100000\n", NULL, NULL, 1},
+		{"0::/a/b\n", "a/b/cpu.max", "800000 100000\n", "a/cpu.max", "300000 100000\n", 3},
+		{"0::/a/b\n", "a/b/cpu.max", "200000 100000\n", "a/cpu.max", "max 100000\n", 2},
+		{"0::/not/seen/here\n", "cpu.max", "400000 100000\n", NULL, NULL, 4},
+		{"5:cpu,cpuacct:/g\n0::/\n", "cpu/g/cpu.cfs_quota_us", "300000\n", "cpu/g/cpu.cfs_period_us",
+			"100000\n", 3},
+		{"5:cpu,cpuacct:/g\n", "cpu/g/cpu.cfs_quota_us", "-1\n", "cpu/g/cpu.cfs_period_us",
+			"100000\n", 0},
+		{"4:cpuset:/g\n", "cpu/g/cpu.cfs_quota_us", "300000\n", "cpu/g/cpu.cfs_period_us", "100000\n",
+			0},
+		{"nonsense\n", "cpu.max", "400000 100000\n", NULL, NULL, 0},
 	};
 
 	(void)state;

@@ -90,7 +90,7 @@ static void test_header(void **state)
 		{"\x12\x34\x01\x20", "\x12\x34\x85\x00"}, /* AD does not */
 		{"\x12\x34\x01\x40", "\x12\x34\x85\x00"}, /* Z neither */
 		{"\x12\x34\x05\x8f", "\x12\x34\x85\x00"}, /* nor AA, RA and an rcode */
-		{"\x12\x34\x81\x00", NULL		 }, /* a reply is no query */
+		{"\x12\x34\x81\x00", NULL},		  /* a reply is no query */
 		{"\x12\x34\x09\x00", "\x12\x34\x89\x04"}, /* IQUERY: NOTIMP */
 		{"\x12\x34\x79\x00", "\x12\x34\xf9\x04"}, /* opcode 15 */
 		{"\x12\x34\x21\x00", "\x12\x34\xa4\x00"}, /* NOTIFY is served like a query */
@@ -222,14 +222,14 @@ static void test_truncation(void **state)
 		size_t length;
 		unsigned records, kept;
 	} cases[] = {
-		{TRANSPORT_UDP, plain, sizeof(plain) - 1, 30,   30	}, /* 29 + 480 */
-		{TRANSPORT_UDP, plain, sizeof(plain) - 1, 31,   30	},
-		{TRANSPORT_UDP, large, sizeof(large) - 1, 74,   74	}, /* 29 + 11 + 1184 */
-		{TRANSPORT_UDP, large, sizeof(large) - 1, 75,   74	},
-		{TRANSPORT_UDP, tiny,  sizeof(tiny) - 1,	30,   29  }, /* below 512 is 512 */
+		{TRANSPORT_UDP, plain, sizeof(plain) - 1, 30, 30}, /* 29 + 480 */
+		{TRANSPORT_UDP, plain, sizeof(plain) - 1, 31, 30},
+		{TRANSPORT_UDP, large, sizeof(large) - 1, 74, 74}, /* 29 + 11 + 1184 */
+		{TRANSPORT_UDP, large, sizeof(large) - 1, 75, 74},
+		{TRANSPORT_UDP, tiny, sizeof(tiny) - 1, 30, 29}, /* below 512 is 512 */
 		{TRANSPORT_TCP, plain, sizeof(plain) - 1, 4000, 4000},
 		{TRANSPORT_TCP, plain, sizeof(plain) - 1, 5000,
-			4060					       }, /* the end of the buffer that OPT leaves */
+			4060}, /* the end of the buffer that OPT leaves */
 	};
 	struct fixture *f = *state;
 

@@ -39,7 +39,8 @@ static enum verdict take_message(void *self, struct request *r)
 
 static const struct plugin plugin = {.name = "upstream", .serve = take_message};
 
-/* Asks "wWw.Example A" of a server whose upstream replies with `message`; returns the reply's length, wire in `out`. */
+/* Asks "wWw.Example A" of a server whose upstream replies with `message`; returns the reply's length, wire in
+ * `out`. */
 static size_t ask(const struct message *message, bool with_edns, uint8_t out[1024])
 {
 	static const char query[] = "\x12\x34\x01\0\0\1\0\0\0\0\0\0" QUESTION OPT("\0\0\0\0");
@@ -88,7 +89,8 @@ static void test_whole_replies(void **state)
 		{MESSAGE(HEADER("\x81\x80", "\0\1\0\0\0\1") QUESTION ANSWER OPT("\0\0\x80\0")), true,
 			MESSAGE("\x12\x34\x81\x80\0\1\0\1\0\0\0\1" QUESTION ANSWER OPT("\0\0\0\0"))},
 		/* options of the upstream, here an extended error, are kept */
-		{MESSAGE(HEADER("\x81\x82", "\0\0\0\0\0\1") QUESTION "\0\0\x29\x04\xd0\0\0\0\0\0\6\0\x0f\0\2\0\x17"),
+		{MESSAGE(HEADER("\x81\x82", "\0\0\0\0\0\1") QUESTION
+			 "\0\0\x29\x04\xd0\0\0\0\0\0\6\0\x0f\0\2\0\x17"),
 			true,
 			MESSAGE("\x12\x34\x81\x82\0\1\0\0\0\0\0\1" QUESTION
 				"\0\0\x29\x04\xd0\0\0\0\0\0\6\0\x0f\0\2\0\x17")},
@@ -116,7 +118,8 @@ static void test_whole_replies(void **state)
 static void test_refused_messages(void **state)
 {
 	static const struct message cases[] = {
-		MESSAGE(""), MESSAGE("\xab\xcd\x81\x80"),
+		MESSAGE(""),
+		MESSAGE("\xab\xcd\x81\x80"),
 		MESSAGE(HEADER("\x81\x80", "\0\0\0\0\0\0") "\4evil\7example\0\0\1\0\1"),
 		MESSAGE(HEADER("\x81\x80", "\0\0\0\0\0\0") "\3www\7example\0\0\x1c\0\1"),
 		MESSAGE(HEADER("\x81\x80", "\0\0\0\0\0\0") "\3www\7example\0\0\1\0\3"),

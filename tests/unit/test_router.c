@@ -41,17 +41,17 @@ static void test_longest_zone(void **state)
 		const char *name;
 		int zone;
 	} cases[] = {
-		{"a.b.cluster.local",   0},
-		{"cluster.local",	  0},
-		{"xcluster.local",	   1},
-		{"local",		  1},
-		{".",		      1},
-		{"example.org",		2},
-		{"www.example.org",	    2},
-		{"sub.example.org",	    3},
+		{"a.b.cluster.local", 0},
+		{"cluster.local", 0},
+		{"xcluster.local", 1},
+		{"local", 1},
+		{".", 1},
+		{"example.org", 2},
+		{"www.example.org", 2},
+		{"sub.example.org", 3},
 		{"x.y.sub.example.org", 3},
-		{"1.10.in-addr.arpa",   4},
-		{"1.110.in-addr.arpa",  1},
+		{"1.10.in-addr.arpa", 4},
+		{"1.110.in-addr.arpa", 1},
 	};
 	struct chain chains[ARRAY_LENGTH(zones)];
 	struct router router;

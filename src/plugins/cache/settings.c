@@ -250,20 +250,20 @@ static bool parse_disable(void *config, struct setup *setup, struct dispenser *d
 }
 
 static const struct option options[] = {
-	{.name = "success",	    .type = OPTION_CALL, .parse = parse_success},
-	{.name = "denial",	   .type = OPTION_CALL, .parse = parse_denial},
-	{.name = "prefetch",	     .type = OPTION_CALL, .parse = parse_prefetch},
-	{.name = "serve_stale",	.type = OPTION_CALL, .parse = parse_serve_stale},
-	{.name = "serve_stale_policy",	       .type = OPTION_CALL, .parse = parse_policy},
-	{.name = "servfail",     .type = OPTION_CALL, .parse = parse_servfail},
-	{.name = "disable",	    .type = OPTION_CALL, .parse = parse_disable},
-	{.name = "keepttl",  .type = OPTION_FLAG, .offset = offsetof(struct cache_settings, keep_ttl)},
+	{.name = "success", .type = OPTION_CALL, .parse = parse_success},
+	{.name = "denial", .type = OPTION_CALL, .parse = parse_denial},
+	{.name = "prefetch", .type = OPTION_CALL, .parse = parse_prefetch},
+	{.name = "serve_stale", .type = OPTION_CALL, .parse = parse_serve_stale},
+	{.name = "serve_stale_policy", .type = OPTION_CALL, .parse = parse_policy},
+	{.name = "servfail", .type = OPTION_CALL, .parse = parse_servfail},
+	{.name = "disable", .type = OPTION_CALL, .parse = parse_disable},
+	{.name = "keepttl", .type = OPTION_FLAG, .offset = offsetof(struct cache_settings, keep_ttl)},
 	{.name = "bytes",
 		.type = OPTION_INTEGER,
 		.offset = offsetof(struct cache_settings, bytes),
 		.low = BYTES_LEAST,
 		.high = INT64_MAX},
-	{.name = NULL	     },
+	{.name = NULL},
 };
 
 static int64_t capacity(int64_t wanted)
