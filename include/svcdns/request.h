@@ -47,7 +47,7 @@ struct request {
 	/* The reply. */
 	struct writer reply;                /* over `wire`, begins behind the question */
 	uint16_t      rcode;                /* 12 bits (RFC 6891 section 6.1.3) */
-	uint16_t      reply_flags;          /* FLAG_AA, FLAG_TC, FLAG_RA, FLAG_AD; the rest is derived */
+	uint16_t      reply_flags;          /* FLAG_AA, FLAG_TC, FLAG_RD, FLAG_RA, FLAG_AD, FLAG_CD */
 	bool          bare;                 /* header and question only: nothing was written for this rcode */
 	bool          extended_error;       /* extended_error_code goes into the OPT record (RFC 8914) */
 	uint16_t      extended_error_code;
@@ -82,7 +82,8 @@ void            request_release(struct request *request);               /* accep
 /* Per-request state of the plugin that is serving (its plugin->state_size octets); undefined until the plugin writes it. */
 void *request_state(struct request *request);
 
-/* Begins a reply: header and question stay, sections are empty. flags: of FLAG_AA, FLAG_RA. */
+/* Begins a reply: header and question stay, sections are empty. flags: of FLAG_AA, FLAG_RA, FLAG_AD; RD and CD are the
+ * client's. */
 void request_reply(struct request *request, uint16_t rcode, uint16_t flags);
 /* Answers with header and question only, and notes why. Returns VERDICT_ANSWERED. */
 enum verdict request_fail(struct request *request, uint16_t rcode, const char *reason, ...) ATTRIBUTE_PRINTF(3, 4);

@@ -28,6 +28,8 @@ bool setup_once(const struct setup *setup, struct dispenser *d);
 bool setup_bare(struct dispenser *d);
 /* The rest of this line's arguments as zones, or the block's own where there are none. Words that are no zone are left out. */
 void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *ret);
+/* The rest of this line's arguments, added to what ret holds. */
+void setup_words(const struct setup *setup, struct dispenser *d, struct words *ret);
 /* A file name, made absolute by `root` as CoreDNS does. */
 const char *setup_path(const struct setup *setup, const char *path);
 

@@ -2,6 +2,8 @@
 #ifndef SVCDNS_UPSTREAM_H
 #define SVCDNS_UPSTREAM_H
 
+#include <stdatomic.h>
+
 #include "svcdns/address.h"
 #include "svcdns/error.h"
 #include "svcdns/name.h"
@@ -21,7 +23,8 @@ struct upstream_config {                    /* outlives every group made of it *
 	int64_t              read_timeout;  /* ns for one try */
 	int64_t              max_fails;     /* failed probes after which a server is down; 0: never */
 	int64_t              max_connect_attempts; /* tries per query; 0: twice the number of servers */
-	int64_t              max_concurrent;/* queries under way in this worker's share; 0: no limit */
+	int64_t              max_concurrent;/* queries under way, all workers together; 0: no limit */
+	_Atomic int64_t     *under_way;     /* shared by the groups made of this */
 	int64_t              health_interval;      /* ns */
 	bool                 health_recursion;     /* RD in probes */
 	struct name          health_domain;
@@ -35,12 +38,15 @@ struct upstream_group;
 struct worker;
 
 struct upstream_group *upstream_start(const struct upstream_config *config, struct worker *worker);
-void                   upstream_stop(struct upstream_group *group);     /* what is under way is answered SERVFAIL */
+/* What is under way comes back as a bare SERVFAIL first. The loop has to run on until its handles are closed. */
+void                   upstream_stop(struct upstream_group *group);
 
-/* Forwards the query in request->wire as it came (wire[0 .. query_length)). Always VERDICT_PENDING or a failure that is
- * answered at once. The request is resumed with VERDICT_ANSWERED: the upstream's reply (OPT left out), or a bare SERVFAIL
- * with request->error set when the time budget (5 s) or the number of tries is used up. */
-enum verdict upstream_ask(struct upstream_group *group, struct request *request);
+/* Forwards the query in request->wire as it came (wire[0 .. query_length)), with an id of its own. done() is called, never
+ * from within upstream_ask(), when the upstream's reply stands in the request (OPT left out), or a bare SERVFAIL with
+ * request->error set because the time budget (5 s) or the number of tries is used up. VERDICT_PENDING, or VERDICT_ANSWERED
+ * when it failed at once: REFUSED because more than max_concurrent are under way, SERVFAIL because nothing can be sent. */
+enum verdict upstream_ask(struct upstream_group *group, struct request *request,
+	void (*done)(void *context, struct request *request), void *context);
 
 /* resolv.conf "nameserver" lines -> addresses with port 53; false with a reason. Read through c-ares. */
 bool upstream_read_resolv_conf(const char *path, union address *ret, size_t max, size_t *ret_count, struct error *error);

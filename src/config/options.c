@@ -92,24 +92,13 @@ static bool read_choice(const struct option *option, void *config, struct dispen
 	return dispenser_error(d, "unknown %s '%s'", option->name, dispenser_value(d));
 }
 
-static void add_word(struct words *words, struct arena *arena, const char *word)
-{
-	const char **all = arena_alloc(arena, (words->count + 1) * sizeof(*all));
-
-	if (words->count)
-		memcpy(all, words->words, words->count * sizeof(*all));
-	all[words->count++] = word;
-	words->words = all;
-}
-
 static bool read_words(const struct option *option, void *config, struct setup *setup, struct dispenser *d)
 {
 	struct words *words = target(option, config);
 
 	if (!option->is_repeatable)
 		*words = (struct words){0};
-	while (dispenser_argument(d))
-		add_word(words, setup->arena, dispenser_value(d));
+	setup_words(setup, d, words);
 	return true;
 }
 

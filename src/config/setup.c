@@ -1,5 +1,7 @@
 #include "svcdns/setup.h"
 
+#include <string.h>
+
 /* Whatever is left after the first occurrence has been read is a second one, or a block that opens too late.
  */
 bool setup_once(const struct setup *setup, struct dispenser *d)
@@ -22,6 +24,22 @@ void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *r
 		*ret = setup->zones;
 	while (dispenser_argument(d))
 		zones_add(ret, setup->arena, dispenser_value(d));
+}
+
+static void add_word(struct words *words, struct arena *arena, const char *word)
+{
+	const char **all = arena_alloc(arena, (words->count + 1) * sizeof(*all));
+
+	if (words->count)
+		memcpy(all, words->words, words->count * sizeof(*all));
+	all[words->count++] = word;
+	words->words = all;
+}
+
+void setup_words(const struct setup *setup, struct dispenser *d, struct words *ret)
+{
+	while (dispenser_argument(d))
+		add_word(ret, setup->arena, dispenser_value(d));
 }
 
 const char *setup_path(const struct setup *setup, const char *path)

@@ -17,6 +17,8 @@ void request_reply(struct request *request, uint16_t rcode, uint16_t flags)
 	writer_init(&request->reply, request->wire, request->question.end, REQUEST_WIRE_MAX - OPT_RESERVE);
 	request->rcode = rcode;
 	request->reply_flags = flags;
+	if (!(request->flags & FLAG_OPCODE))
+		request->reply_flags |= request->flags & (FLAG_RD | FLAG_CD);
 	request->bare = false;
 }
 
@@ -113,7 +115,8 @@ bool request_reply_message(struct request *request, const uint8_t *message, size
 		extent.end > REQUEST_WIRE_MAX - OPT_RESERVE)
 		return false;
 	flags = message_flags(message);
-	request_reply(request, flags & FLAG_RCODE, flags & (FLAG_AA | FLAG_TC | FLAG_RA | FLAG_AD));
+	request_reply(request, flags & FLAG_RCODE, 0);
+	request->reply_flags = flags & (FLAG_AA | FLAG_TC | FLAG_RD | FLAG_RA | FLAG_AD | FLAG_CD);
 	for (unsigned section = 0; section < 3; section++)
 		w->count[section] = message_count(message, section + 1);
 	writer_bytes(w, message + begin, (extent.has_opt ? extent.opt.begin : extent.end) - begin);
@@ -184,11 +187,8 @@ static void write_header(struct request *request)
 {
 	uint8_t *wire = request->wire;
 	struct writer *w = &request->reply;
-	uint16_t opcode = request->flags & FLAG_OPCODE;
-	uint16_t flags = FLAG_QR | opcode | request->reply_flags | (request->rcode & FLAG_RCODE);
+	uint16_t flags = FLAG_QR | (request->flags & FLAG_OPCODE) | request->reply_flags | (request->rcode & FLAG_RCODE);
 
-	if (opcode == OPCODE_QUERY)
-		flags |= request->flags & (FLAG_RD | FLAG_CD);
 	writer_put_u16_at(wire, request->id);
 	writer_put_u16_at(wire + 2, flags);
 	writer_put_u16_at(wire + 4, 1);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_hosts, plugin_whoami;
+extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_forward, plugin_hosts,
+	plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -59,7 +60,7 @@ const struct registration registry[] = {
 	{"secondary", NULL},
 	{"etcd", NULL},
 	{"loop", NULL},
-	{"forward", NULL},
+	{"forward", &plugin_forward},
 	{"grpc", NULL},
 	{"erratic", NULL},
 	{"whoami", &plugin_whoami},

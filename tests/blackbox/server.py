@@ -119,6 +119,7 @@ class Lab:
         server = Server(self, self.command(corefile, arguments), self.environment(env))
         self.servers.append(server)
         server.wait_until_serving()
+        server.is_expected_to_run = True
         return server
 
     def refused(self, corefile, *arguments, files=None, env=None):
@@ -149,7 +150,7 @@ class Server:
                                         stdout=subprocess.PIPE, stderr=self.stderr, text=True)
         self.reader = threading.Thread(target=self.read_stdout)
         self.reader.start()
-        self.is_expected_to_run = True
+        self.is_expected_to_run = False  # until it serves
 
     def read_stdout(self):
         for line in self.process.stdout:

@@ -197,16 +197,18 @@ def test_blocks_share_a_port(svcdns):
     assert server.ask('x.test').rcode() == dns.rcode.REFUSED
 
 
-@pytest.mark.parametrize('kind, call', [(socket.SOCK_STREAM, 'Listen: listen tcp'),
-                                        (socket.SOCK_DGRAM, 'ListenPacket: listen udp')])
-def test_port_that_is_taken(svcdns, kind, call):
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(('127.0.0.1', 0))
-        if kind == socket.SOCK_STREAM:
-            sock.listen()
+def test_tcp_port_that_is_taken(svcdns):
+    with socket.create_server(('127.0.0.1', 0)) as sock:
         port = sock.getsockname()[1]
         code, err, _ = svcdns.refused(f'.:{port} {{\n bind 127.0.0.1\n whoami\n}}\n')
-    assert (code, err) == (1, f'{call} 127.0.0.1:{port}: bind: address already in use\n')
+    assert (code, err) == (1, f'Listen: listen tcp 127.0.0.1:{port}: bind: address already in use\n')
+
+
+def test_udp_port_that_is_taken(svcdns):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(('127.0.0.1', svcdns.port()))
+        code, err, _ = svcdns.refused('.:{PORT} {\n bind 127.0.0.1\n whoami\n}\n')
+    assert (code, err) == (1, f'ListenPacket: listen udp 127.0.0.1:{svcdns.port()}: bind: address already in use\n')
 
 
 # Signals.

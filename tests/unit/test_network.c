@@ -841,27 +841,40 @@ static void stop_waits_no_longer_than_it_is_told(void **state)
 	finish(f);
 }
 
+/* A UDP socket that keeps its port to itself, and a TCP socket that shares the same port but does not listen.
+ */
+static union address take_port(int *ret_udp, int *ret_tcp)
+{
+	union address address = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	socklen_t length = sizeof(address.in);
+	int on = 1;
+
+	*ret_tcp = socket(AF_INET, SOCK_STREAM, 0);
+	*ret_udp = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(setsockopt(*ret_tcp, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	assert_int_equal(bind(*ret_tcp, &address.any, length), 0);
+	assert_int_equal(getsockname(*ret_tcp, &address.any, &length), 0);
+	assert_int_equal(bind(*ret_udp, &address.any, length), 0);
+	return address;
+}
+
 static void address_in_use(void **state)
 {
 	struct fixture *f = prepare("127.0.0.1", 2);
 	struct error error = {0};
-	union address address = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
-	socklen_t length = sizeof(address.in);
-	int fd = socket(AF_INET, SOCK_DGRAM, 0); /* without SO_REUSEPORT */
-	int tcp;
+	int udp, tcp, client = socket(AF_INET, SOCK_STREAM, 0);
 
 	(void)state;
-	assert_int_equal(bind(fd, &address.any, length), 0);
-	assert_int_equal(getsockname(fd, &address.any, &length), 0);
-	f->listener.address = address;
+	f->listener.address = take_port(&udp, &tcp);
 	f->listener.text = "127.0.0.1:PORT";
 	assert_null(network_start(&f->config, &error));
 	assert_string_equal(
 		error.message, "ListenPacket: listen udp 127.0.0.1:PORT: bind: address already in use");
-	tcp = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(tcp, &address.any, length), -1); /* nothing was left listening */
+	assert_int_equal(connect(client, &f->listener.address.any, sizeof(struct sockaddr_in)), -1);
+	assert_int_equal(errno, ECONNREFUSED); /* nothing was left listening */
+	close(client);
 	close(tcp);
-	close(fd);
+	close(udp);
 	finish(f);
 }
 

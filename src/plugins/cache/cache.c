@@ -199,7 +199,7 @@ static void copy_reply(const struct request *from, struct request *to)
 		request_fail(to, from->rcode, "%s", from->error);
 		return;
 	}
-	request_reply(to, from->rcode, from->reply_flags);
+	request_reply(to, from->rcode, from->reply_flags & (FLAG_AA | FLAG_TC | FLAG_RA | FLAG_AD));
 	writer_bytes(&to->reply, from->wire + from->question.end, from->reply.length - from->question.end);
 	memcpy(to->reply.count, from->reply.count, sizeof(to->reply.count));
 }
@@ -264,6 +264,13 @@ static void on_refreshed(struct request *child, enum verdict verdict)
 	request_release(child);
 }
 
+/* Below the cache, AD is asked for: what is kept serves all clients. */
+static void set_ad(struct request *r, bool on)
+{
+	r->flags = (uint16_t)(on ? r->flags | FLAG_AD : r->flags & ~FLAG_AD);
+	writer_put_u16_at(r->wire + 2, r->flags);
+}
+
 /* Asks below without anybody waiting for it. */
 static void refresh(struct cache_worker *w, struct request *r, const struct key *key)
 {
@@ -280,6 +287,7 @@ static void refresh(struct cache_worker *w, struct request *r, const struct key 
 	child->owner = w;
 	lookup = lookup_of(w, child);
 	lookup->is_leading = false;
+	set_ad(child, true);
 	if (request_ask_below(child) == VERDICT_ANSWERED) {
 		on_refreshed(child, VERDICT_ANSWERED);
 		return;
@@ -318,13 +326,6 @@ static enum verdict hit(
 	if (again)
 		refresh(w, r, key);
 	return VERDICT_ANSWERED;
-}
-
-/* Below the cache, AD is asked for: what is kept serves all clients. */
-static void set_ad(struct request *r, bool on)
-{
-	r->flags = (uint16_t)(on ? r->flags | FLAG_AD : r->flags & ~FLAG_AD);
-	writer_put_u16_at(r->wire + 2, r->flags);
 }
 
 static enum verdict miss(struct cache_worker *w, struct request *r, const struct key *key, bool is_stale)

@@ -1,0 +1,233 @@
+/* c-ares carries what goes over TCP: it connects, frames, pipelines and reconnects. Each server has a channel
+ * of its own, since c-ares fails all that a channel has under way when one of its connections breaks.
+ *
+ * c-ares 1.18 cannot cancel a single query, so that one which is given up here is answered to nobody later:
+ * the callback carries a ticket, which outlives the exchange. */
+#include "tcp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "svcdns/clock.h"
+#include "svcdns/memory.h"
+
+#define TICK_MS                                                                                              \
+	50 /* c-ares' time-outs are looked at so often; ares_timeout() would walk through all queries */
+
+struct ticket {
+	struct exchange *exchange;
+	unsigned serial;
+	struct tcp_channel *channel;
+};
+
+struct tcp_socket { /* a descriptor of c-ares' on the loop */
+	uv_poll_t poll;
+	struct tcp_channel *channel;
+	ares_socket_t fd;
+	struct tcp_socket *next;
+};
+
+struct tcp_channel {
+	ares_channel ares;
+	struct server *server;
+	struct tcp_socket *sockets;
+	uv_timer_t timer;
+	unsigned under_way;
+	bool is_closing;
+};
+
+static void on_socket_closed(uv_handle_t *handle)
+{
+	struct tcp_socket *socket = CONTAINER_OF((uv_poll_t *)handle, struct tcp_socket, poll);
+	struct upstream_group *group = socket->channel->server->group;
+
+	memory_free(socket);
+	group_release(group);
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+	struct tcp_socket *socket = CONTAINER_OF(poll, struct tcp_socket, poll);
+	struct tcp_channel *channel = socket->channel;
+	ares_socket_t fd = socket->fd;
+	bool readable = status < 0 || events & UV_READABLE, writable = status < 0 || events & UV_WRITABLE;
+
+	channel->server->group->worker->now = clock_monotonic();
+	ares_process_fd(channel->ares, readable ? fd : ARES_SOCKET_BAD, writable ? fd : ARES_SOCKET_BAD);
+}
+
+static struct tcp_socket *find_socket(struct tcp_channel *channel, ares_socket_t fd)
+{
+	struct tcp_socket *socket = channel->sockets;
+
+	while (socket && socket->fd != fd)
+		socket = socket->next;
+	return socket;
+}
+
+static struct tcp_socket *add_socket(struct tcp_channel *channel, ares_socket_t fd)
+{
+	struct upstream_group *group = channel->server->group;
+	struct tcp_socket *socket = memory_zero(1, sizeof(*socket));
+
+	socket->channel = channel;
+	socket->fd = fd;
+	uv_poll_init(group->worker->loop, &socket->poll, fd);
+	group_hold(group);
+	socket->next = channel->sockets;
+	channel->sockets = socket;
+	return socket;
+}
+
+static void remove_socket(struct tcp_channel *channel, struct tcp_socket *socket)
+{
+	struct tcp_socket **link = &channel->sockets;
+
+	while (*link != socket)
+		link = &(*link)->next;
+	*link = socket->next;
+	uv_poll_stop(&socket->poll);
+	uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
+}
+
+/* c-ares wants a descriptor watched otherwise than before; neither way: it is about to close it. */
+static void on_socket_state(void *context, ares_socket_t fd, int readable, int writable)
+{
+	struct tcp_channel *channel = context;
+	struct tcp_socket *socket = find_socket(channel, fd);
+
+	if (!readable && !writable) {
+		if (socket)
+			remove_socket(channel, socket);
+		return;
+	}
+	if (!socket)
+		socket = add_socket(channel, fd);
+	uv_poll_start(&socket->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_event);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct tcp_channel *channel = CONTAINER_OF(timer, struct tcp_channel, timer);
+
+	channel->server->group->worker->now = clock_monotonic();
+	ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	if (!channel->under_way)
+		uv_timer_stop(timer);
+}
+
+static void set_server(struct tcp_channel *channel)
+{
+	struct ares_addr_port_node node = {0};
+	const union address *address = &channel->server->address;
+
+	node.family = address->any.sa_family;
+	node.tcp_port = address_port(address);
+	if (node.family == AF_INET)
+		node.addr.addr4 = address->in.sin_addr;
+	else
+		memcpy(&node.addr.addr6, &address->in6.sin6_addr, sizeof(node.addr.addr6));
+	ares_set_servers_ports(channel->ares, &node);
+}
+
+struct tcp_channel *tcp_channel_create(struct server *server)
+{
+	const struct upstream_config *config = server->group->config;
+	struct tcp_channel *channel = memory_zero(1, sizeof(*channel));
+	struct ares_options options = {
+		.flags = ARES_FLAG_USEVC | ARES_FLAG_STAYOPEN | ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOALIASES,
+		.timeout = (int)((uint64_t)config->read_timeout / CLOCK_MS),
+		.tries = 1,
+		.sock_state_cb = on_socket_state,
+		.sock_state_cb_data = channel,
+		.lookups = (char[]){"b"},
+	};
+	int status;
+
+	channel->server = server;
+	status = ares_init_options(&channel->ares, &options,
+		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
+			ARES_OPT_LOOKUPS);
+	if (status != ARES_SUCCESS) {
+		fprintf(stderr, "c-ares: %s\n", ares_strerror(status));
+		abort();
+	}
+	set_server(channel);
+	if (config->has_source && config->source.family == 4) {
+		const uint8_t *b = config->source.bytes;
+
+		ares_set_local_ip4(channel->ares,
+			(unsigned)b[0] << 24 | (unsigned)b[1] << 16 | (unsigned)b[2] << 8 | b[3]);
+	} else if (config->has_source) {
+		ares_set_local_ip6(channel->ares, config->source.bytes);
+	}
+	uv_timer_init(server->group->worker->loop, &channel->timer);
+	group_hold(server->group);
+	return channel;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct tcp_channel *channel = CONTAINER_OF((uv_timer_t *)handle, struct tcp_channel, timer);
+
+	group_release(channel->server->group);
+}
+
+void tcp_channel_destroy(struct tcp_channel *channel)
+{
+	channel->is_closing = true;
+	ares_destroy(channel->ares);
+	uv_close((uv_handle_t *)&channel->timer, on_timer_closed);
+}
+
+void tcp_channel_free(struct tcp_channel *channel)
+{
+	memory_free(channel);
+}
+
+static const char *reason_of(int status)
+{
+	switch (status) {
+	case ARES_ETIMEOUT:
+		return "i/o timeout";
+	case ARES_ECONNREFUSED:
+		return "connection refused or closed";
+	default:
+		return ares_strerror(status);
+	}
+}
+
+static void on_answer(void *argument, int status, int timeouts, unsigned char *message, int length)
+{
+	struct ticket ticket = *(struct ticket *)argument;
+	struct exchange *exchange = ticket.exchange;
+	char reason[256];
+
+	(void)timeouts;
+	memory_free(argument);
+	ticket.channel->under_way--;
+	if (ticket.channel->is_closing || exchange->serial != ticket.serial)
+		return;
+	if (status == ARES_SUCCESS && length >= MESSAGE_HEADER) {
+		exchange_on_reply(exchange, message, (size_t)length);
+		return;
+	}
+	snprintf(reason, sizeof(reason), "tcp %s: %s", exchange->server->text, reason_of(status));
+	exchange_on_error(exchange, reason);
+}
+
+void tcp_send(struct tcp_channel *channel, struct exchange *exchange)
+{
+	struct ticket *ticket = memory_alloc(sizeof(*ticket));
+	size_t length;
+	uint8_t *query = exchange_query(exchange, &length);
+
+	*ticket = (struct ticket){exchange, exchange->serial, channel};
+	exchange->id = random_u16(&channel->server->group->worker->random);
+	writer_put_u16_at(query, exchange->id);
+	channel->under_way++;
+	if (!uv_is_active((uv_handle_t *)&channel->timer))
+		uv_timer_start(&channel->timer, on_tick, TICK_MS, TICK_MS);
+	ares_send(channel->ares, query, (int)length, on_answer, ticket);
+}
