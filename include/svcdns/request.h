@@ -91,6 +91,18 @@ enum verdict request_fail(struct request *request, uint16_t rcode, const char *r
  * or of the cache. False: malformed, or it does not repeat the question; nothing was changed then. */
 bool request_reply_message(struct request *request, const uint8_t *message, size_t length);
 
+enum reply_kind {
+	REPLY_OTHER,                        /* transfers, NOTIFY, errors but those below, NXDOMAIN with answers */
+	REPLY_SUCCESS,                      /* NOERROR with answers, or with neither answers nor SOA nor NS */
+	REPLY_DELEGATION,
+	REPLY_NXDOMAIN,
+	REPLY_NODATA,                       /* NOERROR without answers, with a SOA record */
+	REPLY_FAILURE                       /* SERVFAIL, NOTIMP */
+};
+
+/* What kind of reply stands in a request, by CoreDNS' rules (facts of plugin/pkg/response). */
+enum reply_kind request_reply_kind(const struct request *request);
+
 /* A child of `parent` that asks for name (any case) and type, with the client, EDNS and flags of its parent. NULL when the
  * parent is REQUEST_DEPTH_MAX deep. What comes back is read from child->rcode, child->bare, child->reply.count and, from
  * child->question.end on, child->wire: no OPT record, never truncated, header not written. */

@@ -119,4 +119,7 @@ static inline void writer_address(struct writer *w, enum section section, const 
  * (nothing was written then). The owner and TTL are taken from `record`, so that a caller may change them first. */
 bool writer_record(struct writer *w, enum section section, const uint8_t *wire, size_t length, const struct record *record);
 
+/* Octets that a record of a message takes with all names written out. */
+size_t writer_expanded_length(const uint8_t *wire, const struct record *record);
+
 #endif

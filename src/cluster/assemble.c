@@ -63,7 +63,8 @@ static bool find_kind(struct decoder *d)
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
-		if (strcmp(kinds[i].kind, d->kind) == 0 && strcmp(kinds[i].api_version, d->api_version) == 0) {
+		if (strcmp(kinds[i].kind, d->kind) == 0 &&
+			strcmp(kinds[i].api_version, d->api_version) == 0) {
 			d->draft.head.kind = (uint8_t)kinds[i].object;
 			return true;
 		}
@@ -144,7 +145,8 @@ static bool is_wanted(const struct decoder *d)
 /* Slices of host names (deprecated in Kubernetes) and such that belong to no Service give no records. */
 static bool is_of_no_use(const struct decoder *d)
 {
-	return d->draft.head.kind == OBJECT_ENDPOINT_SLICE && (d->is_fqdn || !d->draft.head.service_name.length);
+	return d->draft.head.kind == OBJECT_ENDPOINT_SLICE &&
+	       (d->is_fqdn || !d->draft.head.service_name.length);
 }
 
 static bool end_object(struct decoder *d)

@@ -6,7 +6,7 @@
 
 void assemble_begin_document(struct decoder *decoder);
 bool assemble_end_document(struct decoder *decoder);
-void assemble_begin_items(struct decoder *decoder);     /* the document is a List */
+void assemble_begin_items(struct decoder *decoder); /* the document is a List */
 void assemble_begin_item(struct decoder *decoder);
 bool assemble_end_item(struct decoder *decoder);
 

@@ -88,16 +88,20 @@ const char *fields_quote(char out[FIELDS_QUOTED], const char *text, size_t lengt
 	return out;
 }
 
+/* Items are objects only where a List holds them: other kinds may have "items" of their own. */
+static bool has_objects(const struct decoder *d)
+{
+	return d->depth == 1 && (!*d->kind || fields_is_list(d->kind));
+}
+
 static const struct field *find_field(
 	const struct decoder *d, const struct frame *frame, const struct scalar *key)
 {
-	for (const struct field *field = frame->field->fields; field->name; field++) {
-		if (strlen(field->name) != key->length || memcmp(field->name, key->text, key->length) != 0)
-			continue;
-		/* Other kinds may have "items" of their own, which are no objects. */
-		return strcmp(field->name, "items") != 0 || !*d->kind || fields_is_list(d->kind) ? field
-												 : NULL;
-	}
+	for (const struct field *field = frame->field->fields; field->name; field++)
+		if (strlen(field->name) == key->length && memcmp(field->name, key->text, key->length) == 0)
+			return field->type != FIELD_LIST || !field->fields->is_object || has_objects(d)
+				       ? field
+				       : NULL;
 	return NULL;
 }
 
@@ -158,6 +162,22 @@ static bool skip(struct decoder *d)
 	return true;
 }
 
+/* A value of the wrong shape. Where an object of its own should be (a document, an item of a List), there is
+ * none that could turn out not to matter. */
+static bool mismatch(struct decoder *d, const struct field *field, const struct scalar *scalar)
+{
+	char quoted[FIELDS_QUOTED] = "";
+
+	if (scalar)
+		fields_quote(quoted, scalar->text, scalar->length);
+	if (!d->depth)
+		return decoder_refuse(d, "not an object%s%s", scalar ? ": " : "", quoted);
+	if (field->is_object)
+		d->has_failed = false;
+	decoder_fail(d, d->line, "", "not %s%s%s", name_of(field->type), scalar ? ": " : "", quoted);
+	return !field->is_object || decoder_give_up(d);
+}
+
 static bool begin(struct decoder *d, bool is_list)
 {
 	const struct field *field = NULL;
@@ -173,11 +193,7 @@ static bool begin(struct decoder *d, bool is_list)
 			field->begin(d);
 		return true;
 	}
-	if (!d->depth)
-		return decoder_refuse(d, "not an object");
-	if (field)
-		decoder_fail(d, d->line, "", "not %s", name_of(field->type));
-	return skip(d);
+	return (!field || mismatch(d, field, NULL)) && skip(d);
 }
 
 bool decoder_begin_map(struct decoder *d)
@@ -207,7 +223,6 @@ bool decoder_scalar(struct decoder *d, const struct scalar *scalar)
 {
 	struct frame *frame = top(d);
 	const struct field *field = NULL;
-	char quoted[FIELDS_QUOTED];
 
 	if (d->skipped)
 		return true;
@@ -219,14 +234,9 @@ bool decoder_scalar(struct decoder *d, const struct scalar *scalar)
 		return false;
 	if (!field || scalar->kind == SCALAR_NULL)
 		return true;
-	if (!frame)
-		return decoder_refuse(
-			d, "not an object: %s", fields_quote(quoted, scalar->text, scalar->length));
-	if (field->type == FIELD_SCALAR)
-		field->take(d, scalar);
-	else
-		decoder_fail(d, d->line, "", "not %s: %s", name_of(field->type),
-			fields_quote(quoted, scalar->text, scalar->length));
+	if (field->type != FIELD_SCALAR)
+		return mismatch(d, field, scalar);
+	field->take(d, scalar);
 	return true;
 }
 

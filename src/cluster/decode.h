@@ -1,81 +1,89 @@
-/* Events of a parser (YAML, JSON) -> objects. The parser reports what it reads by the decoder_*() functions; the decoder
- * follows the paths that DNS needs through all else, and hands over each object that is complete. */
+/* Events of a parser (YAML, JSON) -> objects. The parser reports what it reads by the decoder_*() functions;
+ * the decoder follows the paths that DNS needs through all else, and hands over each object that is complete.
+ */
 #ifndef SVCDNS_CLUSTER_DECODE_H
 #define SVCDNS_CLUSTER_DECODE_H
 
 #include "labels.h"
 #include "object.h"
 
-#define DECODER_DEPTH_MAX 100               /* of nesting, in whatever is read */
-#define DECODER_FRAMES    12                /* of the deepest path that is followed */
-#define DECODER_KIND_MAX  127               /* octets of "kind" and of "apiVersion" */
+#define DECODER_DEPTH_MAX 100 /* of nesting, in whatever is read */
+#define DECODER_FRAMES	  12  /* of the deepest path that is followed */
+#define DECODER_KIND_MAX  127 /* octets of "kind" and of "apiVersion" */
 
-enum scalar_kind { SCALAR_NULL, SCALAR_PLAIN, SCALAR_QUOTED };  /* PLAIN: a number, a boolean, or text without quotes */
+enum scalar_kind {
+	SCALAR_NULL,
+	SCALAR_PLAIN, /* a number, a boolean, or text without quotes */
+	SCALAR_QUOTED
+};
 
 struct scalar {
 	enum scalar_kind kind;
-	const char      *text;              /* need not be terminated */
-	size_t           length;
+	const char *text; /* need not be terminated */
+	size_t length;
 };
 
 struct field;
 
-struct frame {                              /* a map or list that is being read */
-	const struct field *field;          /* its own */
-	const struct field *key;            /* of the value that comes next, or came last; NULL: one that is not needed */
-	bool                awaits_value;   /* in a map: the key has been read */
-	uint32_t            index;          /* in a list: of the item, from 1 */
-	uint32_t            seen;           /* in a map: a bit for each field */
+struct frame {			   /* a map or list that is being read */
+	const struct field *field; /* its own */
+	const struct field *key;   /* of the value that comes next or came last; NULL: not needed */
+	bool awaits_value;	   /* in a map: the key has been read */
+	uint32_t index;		   /* in a list: of the item, from 1 */
+	uint32_t seen;		   /* in a map: a bit for each field */
 };
 
 struct decoder {
 	/* Set by whoever reads: */
 	const struct feed_config *config;
-	const char   *file;                 /* for messages */
-	unsigned      line;                 /* of the event that is being reported */
-	struct error *error;                /* "FILE:LINE: FIELD: why" after any function returned false */
+	const char *file;    /* for messages */
+	unsigned line;	     /* of the event that is being reported */
+	struct error *error; /* "FILE:LINE: FIELD: why" after any function returned false */
 	/* A complete object: false ends the reading, error set. It is valid during the call only. */
-	bool        (*on_object)(void *context, const struct decoder *decoder, const struct object *object);
-	void        (*on_other_kind)(void *context, const char *kind, const char *api_version);
-	void         *context;
+	bool (*on_object)(void *context, const struct decoder *decoder, const struct object *object);
+	void (*on_other_kind)(void *context, const char *kind, const char *api_version);
+	void *context;
 
 	/* The object that is being read: */
-	unsigned      first_line;
-	char          kind[DECODER_KIND_MAX + 1], api_version[DECODER_KIND_MAX + 1];
-	struct draft  draft;
+	unsigned first_line;
+	char kind[DECODER_KIND_MAX + 1], api_version[DECODER_KIND_MAX + 1];
+	struct draft draft;
 	struct labels labels;
-	struct ip     single_address;       /* clusterIP or podIP; family 0: not set */
-	bool          single_is_none;       /* clusterIP: None */
-	bool          first_is_none, has_address_list;
-	bool          is_external, is_fqdn, is_over;
-	bool          has_failed;           /* counts only once the kind turns out to be one that DNS needs */
-	struct error  failure;
-	struct port  *port;                 /* the item of a list of ports */
-	struct port   spare_port;           /* stands in when the list is full */
-	unsigned      port_line;
-	struct {                            /* the item of endpoints */
-		uint32_t    first;          /* of its addresses */
-		bool        is_ready;
+	struct ip single_address; /* clusterIP or podIP; family 0: not set */
+	bool single_is_none;	  /* clusterIP: None */
+	bool first_is_none, has_address_list;
+	bool is_external, is_fqdn, is_over;
+	bool has_failed; /* counts only once the kind turns out to be one that DNS needs */
+	struct error failure;
+	struct port *port;	/* the item of a list of ports */
+	struct port spare_port; /* stands in when the list is full */
+	unsigned port_line;
+	struct {		/* the item of endpoints */
+		uint32_t first; /* of its addresses */
+		bool is_ready;
 		struct text hostname, pod, zone;
 	} endpoint;
 
 	/* Where the reader stands: */
-	bool          is_list;              /* the document is a List: what it holds are objects, not it */
-	char          list_kind[DECODER_KIND_MAX + 1], list_version[DECODER_KIND_MAX + 1];
+	bool is_list; /* the document is a List: what it holds are objects, not it */
+	char list_kind[DECODER_KIND_MAX + 1], list_version[DECODER_KIND_MAX + 1];
 	struct buffer label_key;
-	struct frame  frames[DECODER_FRAMES];
-	unsigned      depth, skipped;       /* skipped: levels of what is not needed */
+	struct frame frames[DECODER_FRAMES];
+	unsigned depth, skipped; /* skipped: levels of what is not needed */
 };
 
-void decoder_init(struct decoder *decoder);     /* clears all; the first part is set afterwards */
+void decoder_init(struct decoder *decoder); /* clears all; the first part is set afterwards */
 void decoder_finish(struct decoder *decoder);
 
 /* Each returns false when the reading has to end. */
 bool decoder_begin_map(struct decoder *decoder);
 bool decoder_begin_list(struct decoder *decoder);
-bool decoder_end(struct decoder *decoder);                                      /* of a map or a list */
-bool decoder_scalar(struct decoder *decoder, const struct scalar *scalar);      /* in a map: key and value by turns */
-bool decoder_alias(struct decoder *decoder);                                    /* YAML's *name: not expanded */
-bool decoder_refuse(struct decoder *decoder, const char *format, ...) ATTRIBUTE_PRINTF(2, 3);  /* not even that: false */
+bool decoder_end(struct decoder *decoder); /* of a map or a list */
+/* In a map: key and value by turns. */
+bool decoder_scalar(struct decoder *decoder, const struct scalar *scalar);
+/* YAML's *name, which is not expanded. */
+bool decoder_alias(struct decoder *decoder);
+/* What is read is no document at all: sets the error. */
+bool decoder_refuse(struct decoder *decoder, const char *format, ...) ATTRIBUTE_PRINTF(2, 3);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "manifest.h"
 #include "publish.h"
+#include "svcdns/clock.h"
 #include "svcdns/log.h"
 #include "svcdns/memory.h"
 #include "table_watch.h"
@@ -32,7 +33,7 @@ struct retired {
 
 struct feed {
 	const struct feed_config *config;
-	struct store *store;
+	struct object_store *store;
 	struct table *table;
 	struct manifest_notes notes;
 	uint64_t fingerprint; /* of the files that were read last */
@@ -222,7 +223,7 @@ static void destroy(struct feed *feed)
 {
 	snapshot_unref(feed->newest);
 	free_retired(feed, true);
-	store_destroy(feed->store);
+	object_store_destroy(feed->store);
 	table_destroy(feed->table);
 	uv_mutex_destroy(&feed->mutex);
 	memory_free(feed);
@@ -233,7 +234,7 @@ struct feed *feed_open(const struct feed_config *config, struct error *error)
 	struct feed *feed = memory_zero(1, sizeof(*feed));
 
 	feed->config = config;
-	feed->store = store_create();
+	feed->store = object_store_create(clock_unix);
 	feed->table = table_create();
 	if (uv_mutex_init(&feed->mutex))
 		abort();

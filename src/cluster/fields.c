@@ -167,7 +167,7 @@ static void begin_slice_port(struct decoder *d)
 static bool end_port(struct decoder *d)
 {
 	if (!d->port->protocol.length)
-		d->port->protocol = draft_recent_text(&d->draft, "tcp", 3);
+		d->port->protocol = draft_text(&d->draft, "tcp", 3);
 	return true;
 }
 
@@ -183,7 +183,7 @@ static void take_port_name(struct decoder *d, const struct scalar *scalar)
 	if (scalar->length && !rfc1123_is_label(scalar->text, scalar->length))
 		fail(d, "not a lower-case DNS label", scalar);
 	else
-		d->port->name = draft_recent_text(&d->draft, scalar->text, scalar->length);
+		d->port->name = draft_text(&d->draft, scalar->text, scalar->length);
 }
 
 static void take_protocol(struct decoder *d, const struct scalar *scalar)
@@ -194,7 +194,7 @@ static void take_protocol(struct decoder *d, const struct scalar *scalar)
 
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
 		if (is_text(scalar, names[i].upper)) {
-			d->port->protocol = draft_recent_text(&d->draft, names[i].lower, scalar->length);
+			d->port->protocol = draft_text(&d->draft, names[i].lower, scalar->length);
 			return;
 		}
 	fail(d, "not a protocol", scalar);
@@ -293,7 +293,7 @@ static void take_zone(struct decoder *d, const struct scalar *scalar)
 		lower[i] = scalar->text[i] >= 'A' && scalar->text[i] <= 'Z'
 				   ? (char)(scalar->text[i] + 'a' - 'A')
 				   : scalar->text[i];
-	d->endpoint.zone = draft_recent_text(&d->draft, lower, length);
+	d->endpoint.zone = draft_text(&d->draft, lower, length);
 }
 
 static void take_phase(struct decoder *d, const struct scalar *scalar)
@@ -303,84 +303,94 @@ static void take_phase(struct decoder *d, const struct scalar *scalar)
 	d->is_over = is_one_of(scalar, over);
 }
 
-static const struct field scalar_label = {"", FIELD_SCALAR, NULL, take_label, NULL, NULL};
+static const struct field scalar_label = {.name = "", .type = FIELD_SCALAR, .take = take_label};
 
 static const struct field metadata_fields[] = {
-	{"name", FIELD_SCALAR, NULL, take_name, NULL, NULL},
-	{"namespace", FIELD_SCALAR, NULL, take_namespace, NULL, NULL},
-	{"labels", FIELD_LABELS, &scalar_label, NULL, NULL, NULL},
-	{"deletionTimestamp", FIELD_SCALAR, NULL, take_deletion, NULL, NULL},
+	{.name = "name", .type = FIELD_SCALAR, .take = take_name},
+	{.name = "namespace", .type = FIELD_SCALAR, .take = take_namespace},
+	{.name = "labels", .type = FIELD_LABELS, .fields = &scalar_label},
+	{.name = "deletionTimestamp", .type = FIELD_SCALAR, .take = take_deletion},
 	{0},
 };
 
 static const struct field port_fields[] = {
-	{"name", FIELD_SCALAR, NULL, take_port_name, NULL, NULL},
-	{"protocol", FIELD_SCALAR, NULL, take_protocol, NULL, NULL},
-	{"port", FIELD_SCALAR, NULL, take_port_number, NULL, NULL},
+	{.name = "name", .type = FIELD_SCALAR, .take = take_port_name},
+	{.name = "protocol", .type = FIELD_SCALAR, .take = take_protocol},
+	{.name = "port", .type = FIELD_SCALAR, .take = take_port_number},
 	{0},
 };
 
 static const struct field service_port = {
-	NULL, FIELD_MAP, port_fields, NULL, begin_service_port, end_service_port};
-static const struct field slice_port = {NULL, FIELD_MAP, port_fields, NULL, begin_slice_port, end_port};
-static const struct field cluster_ip = {NULL, FIELD_SCALAR, NULL, take_cluster_ips, NULL, NULL};
-static const struct field endpoint_address = {NULL, FIELD_SCALAR, NULL, take_endpoint_address, NULL, NULL};
+	.type = FIELD_MAP, .fields = port_fields, .begin = begin_service_port, .end = end_service_port};
+static const struct field slice_port = {
+	.type = FIELD_MAP, .fields = port_fields, .begin = begin_slice_port, .end = end_port};
+static const struct field cluster_ip = {.type = FIELD_SCALAR, .take = take_cluster_ips};
+static const struct field endpoint_address = {.type = FIELD_SCALAR, .take = take_endpoint_address};
 
 static const struct field spec_fields[] = {
-	{"type", FIELD_SCALAR, NULL, take_service_type, NULL, NULL},
-	{"clusterIP", FIELD_SCALAR, NULL, take_cluster_ip, NULL, NULL},
-	{"clusterIPs", FIELD_LIST, &cluster_ip, NULL, NULL, NULL},
-	{"externalName", FIELD_SCALAR, NULL, take_external_name, NULL, NULL},
-	{"ports", FIELD_LIST, &service_port, NULL, NULL, NULL},
+	{.name = "type", .type = FIELD_SCALAR, .take = take_service_type},
+	{.name = "clusterIP", .type = FIELD_SCALAR, .take = take_cluster_ip},
+	{.name = "clusterIPs", .type = FIELD_LIST, .fields = &cluster_ip},
+	{.name = "externalName", .type = FIELD_SCALAR, .take = take_external_name},
+	{.name = "ports", .type = FIELD_LIST, .fields = &service_port},
 	{0},
 };
 
 static const struct field status_fields[] = {
-	{"phase", FIELD_SCALAR, NULL, take_phase, NULL, NULL},
-	{"podIP", FIELD_SCALAR, NULL, take_single_address, NULL, NULL},
+	{.name = "phase", .type = FIELD_SCALAR, .take = take_phase},
+	{.name = "podIP", .type = FIELD_SCALAR, .take = take_single_address},
 	{0},
 };
 
 static const struct field condition_fields[] = {
-	{"ready", FIELD_SCALAR, NULL, take_ready, NULL, NULL},
+	{.name = "ready", .type = FIELD_SCALAR, .take = take_ready},
 	{0},
 };
 
 static const struct field target_fields[] = {
-	{"name", FIELD_SCALAR, NULL, take_target_name, NULL, NULL},
+	{.name = "name", .type = FIELD_SCALAR, .take = take_target_name},
 	{0},
 };
 
 static const struct field endpoint_fields[] = {
-	{"addresses", FIELD_LIST, &endpoint_address, NULL, NULL, NULL},
-	{"conditions", FIELD_MAP, condition_fields, NULL, NULL, NULL},
-	{"hostname", FIELD_SCALAR, NULL, take_hostname, NULL, NULL},
-	{"targetRef", FIELD_MAP, target_fields, NULL, NULL, NULL},
-	{"zone", FIELD_SCALAR, NULL, take_zone, NULL, NULL},
+	{.name = "addresses", .type = FIELD_LIST, .fields = &endpoint_address},
+	{.name = "conditions", .type = FIELD_MAP, .fields = condition_fields},
+	{.name = "hostname", .type = FIELD_SCALAR, .take = take_hostname},
+	{.name = "targetRef", .type = FIELD_MAP, .fields = target_fields},
+	{.name = "zone", .type = FIELD_SCALAR, .take = take_zone},
 	{0},
 };
 
-static const struct field endpoint = {NULL, FIELD_MAP, endpoint_fields, NULL, begin_endpoint, end_endpoint};
+static const struct field endpoint = {
+	.type = FIELD_MAP, .fields = endpoint_fields, .begin = begin_endpoint, .end = end_endpoint};
 
-#define OBJECT_FIELDS                                                                                        \
-	{"kind", FIELD_SCALAR, NULL, take_kind, NULL, NULL},                                                 \
-		{"apiVersion", FIELD_SCALAR, NULL, take_api_version, NULL, NULL},                            \
-		{"metadata", FIELD_MAP, metadata_fields, NULL, NULL, NULL},                                  \
-		{"spec", FIELD_MAP, spec_fields, NULL, NULL, NULL},                                          \
-		{"status", FIELD_MAP, status_fields, NULL, NULL, NULL},                                      \
-		{"addressType", FIELD_SCALAR, NULL, take_address_type, NULL, NULL},                          \
-		{"endpoints", FIELD_LIST, &endpoint, NULL, NULL, NULL},                                      \
-	{                                                                                                    \
-		"ports", FIELD_LIST, &slice_port, NULL, NULL, NULL                                           \
-	}
+static const struct field item; /* has the same fields as a document, but "items" (see find_field()) */
 
-static const struct field item_fields[] = {OBJECT_FIELDS, {0}};
-static const struct field item = {NULL, FIELD_MAP, item_fields, NULL, assemble_begin_item, assemble_end_item};
 static const struct field document_fields[] = {
-	OBJECT_FIELDS,
-	{"items", FIELD_LIST, &item, NULL, assemble_begin_items, NULL},
+	{.name = "kind", .type = FIELD_SCALAR, .take = take_kind},
+	{.name = "apiVersion", .type = FIELD_SCALAR, .take = take_api_version},
+	{.name = "metadata", .type = FIELD_MAP, .fields = metadata_fields},
+	{.name = "spec", .type = FIELD_MAP, .fields = spec_fields},
+	{.name = "status", .type = FIELD_MAP, .fields = status_fields},
+	{.name = "addressType", .type = FIELD_SCALAR, .take = take_address_type},
+	{.name = "endpoints", .type = FIELD_LIST, .fields = &endpoint},
+	{.name = "ports", .type = FIELD_LIST, .fields = &slice_port},
+	{.name = "items", .type = FIELD_LIST, .fields = &item, .begin = assemble_begin_items},
 	{0},
+};
+
+static const struct field item = {
+	.type = FIELD_MAP,
+	.fields = document_fields,
+	.begin = assemble_begin_item,
+	.end = assemble_end_item,
+	.is_object = true,
 };
 
 const struct field fields_document = {
-	NULL, FIELD_MAP, document_fields, NULL, assemble_begin_document, assemble_end_document};
+	.type = FIELD_MAP,
+	.fields = document_fields,
+	.begin = assemble_begin_document,
+	.end = assemble_end_document,
+	.is_object = true,
+};

@@ -20,7 +20,7 @@ static void grow(struct index *index)
 {
 	struct index wider = {.capacity = index->capacity ? index->capacity * 2 : FIRST_CAPACITY};
 
-	wider.buckets = memory_zero(wider.capacity, sizeof(wider.buckets[0]));
+	wider.buckets = memory_zero(wider.capacity, sizeof(struct node *));
 	for (size_t i = 0; i < index->capacity; i++)
 		while (index->buckets[i]) {
 			struct node *node = index->buckets[i];

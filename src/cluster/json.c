@@ -70,16 +70,14 @@ static int on_end(void *context)
 	return decoder_end(at_event(context));
 }
 
-static bool refuse(struct json *json, const uint8_t *chunk, size_t length)
+static void refuse(struct json *json, const uint8_t *chunk, size_t length)
 {
 	unsigned char *text = yajl_get_error(json->parser, 0, chunk, length);
-	bool refused;
 
 	count_lines(json, yajl_get_bytes_consumed(json->parser));
 	text[strcspn((char *)text, "\n")] = '\0';
-	refused = decoder_refuse(json->decoder, "not JSON: %s", (const char *)text);
+	decoder_refuse(json->decoder, "not JSON: %s", (const char *)text);
 	yajl_free_error(json->parser, text);
-	return refused;
 }
 
 /* False: not JSON, or the decoder has ended the reading and set its error. */
@@ -92,7 +90,10 @@ static bool parse_chunk(struct json *json, const uint8_t *chunk, size_t length)
 	status = yajl_parse(json->parser, chunk, length);
 	if (status == yajl_status_ok)
 		count_lines(json, length);
-	return status == yajl_status_ok || (status == yajl_status_error && refuse(json, chunk, length));
+	else if (status == yajl_status_error)
+		refuse(json, chunk, length);
+	json->chunk = NULL;
+	return status == yajl_status_ok;
 }
 
 static bool parse_file(struct json *json, FILE *file)

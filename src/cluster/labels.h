@@ -6,20 +6,20 @@
 #include "svcdns/feed.h"
 
 struct label {
-	size_t key, value;                  /* offsets in labels.bytes of NUL-terminated texts */
+	size_t key, value; /* offsets in labels.bytes of NUL-terminated texts */
 };
 
-struct labels {                             /* a zeroed one is empty */
+struct labels { /* a zeroed one is empty */
 	struct buffer bytes;
 	struct label *items;
-	size_t        count, capacity;
+	size_t count, capacity;
 };
 
-void        labels_clear(struct labels *labels);         /* keeps the memory */
-void        labels_finish(struct labels *labels);
-void        labels_add(struct labels *labels, const char *key, const char *value, size_t value_length);
-const char *labels_value(const struct labels *labels, const char *key);  /* NULL: no such label */
+void labels_clear(struct labels *labels); /* keeps the memory */
+void labels_finish(struct labels *labels);
+void labels_add(struct labels *labels, const char *key, const char *value, size_t value_length);
+const char *labels_value(const struct labels *labels, const char *key); /* NULL: no such label */
 
-bool        selector_matches(const struct selector *selector, const struct labels *labels);
+bool selector_matches(const struct selector *selector, const struct labels *labels);
 
 #endif

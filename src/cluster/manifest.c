@@ -19,7 +19,7 @@ struct seen { /* an object of the files */
 
 struct reading {
 	const struct files *files;
-	struct store *store;
+	struct object_store *store;
 	struct manifest_notes *notes;
 	struct error *error;
 	uint32_t file; /* being read: index into files->paths */
@@ -37,15 +37,15 @@ static void note_seen(struct reading *reading, const struct object *object, unsi
 			memory_resize(reading->seen, reading->seen_capacity * sizeof(reading->seen[0]));
 	}
 	reading->seen[reading->seen_count++] =
-		(struct seen){store_hash(reading->store, object), reading->file, line};
+		(struct seen){object_store_hash(reading->store, object), reading->file, line};
 }
 
 static void hold_back(struct reading *reading, const struct object *object)
 {
 	if (reading->changed_count == reading->changed_capacity) {
 		reading->changed_capacity = reading->changed_capacity ? reading->changed_capacity * 2 : 256;
-		reading->changed = memory_resize(
-			reading->changed, reading->changed_capacity * sizeof(reading->changed[0]));
+		reading->changed =
+			memory_resize(reading->changed, reading->changed_capacity * sizeof(struct object *));
 	}
 	reading->changed[reading->changed_count++] = memcpy(memory_alloc(object->size), object, object->size);
 }
@@ -55,7 +55,7 @@ static bool on_object(void *context, const struct decoder *decoder, const struct
 	struct reading *reading = context;
 
 	note_seen(reading, object, decoder->first_line);
-	if (!store_has(reading->store, object))
+	if (!object_store_has(reading->store, object))
 		hold_back(reading, object);
 	return true;
 }
@@ -151,9 +151,9 @@ static bool check_doubles(struct reading *reading)
 static void apply(const struct reading *reading)
 {
 	for (size_t i = 0; i < reading->changed_count; i++)
-		store_put(reading->store, reading->changed[i]);
+		object_store_put(reading->store, reading->changed[i]);
 	for (int kind = 0; kind < OBJECT_KINDS; kind++)
-		store_sweep(reading->store, (enum object_kind)kind);
+		object_store_sweep(reading->store, (enum object_kind)kind);
 }
 
 static void reading_finish(struct reading *reading)
@@ -176,13 +176,13 @@ static bool have_moved(const struct files *files, const char *path)
 }
 
 enum manifest_outcome manifest_read(const struct files *files, const struct feed_config *config,
-	struct store *store, struct manifest_notes *notes, struct error *error)
+	struct object_store *store, struct manifest_notes *notes, struct error *error)
 {
 	struct reading reading = {.files = files, .store = store, .notes = notes, .error = error};
 	enum manifest_outcome outcome = MANIFEST_READ;
 
 	for (int kind = 0; kind < OBJECT_KINDS; kind++)
-		store_begin_list(store, (enum object_kind)kind);
+		object_store_begin_list(store, (enum object_kind)kind);
 	if (!read_files(&reading, config) || !check_doubles(&reading))
 		outcome = MANIFEST_BROKEN;
 	if (have_moved(files, config->table))

@@ -49,7 +49,6 @@ void draft_clear(struct draft *draft)
 	draft->slice_ports.count = 0;
 	draft->endpoints.count = 0;
 	draft->text_length = 0;
-	memset(draft->recent, 0, sizeof(draft->recent));
 }
 
 void draft_finish(struct draft *draft)
@@ -104,24 +103,60 @@ struct text draft_text(struct draft *draft, const void *bytes, size_t length)
 	return text;
 }
 
-struct text draft_recent_text(struct draft *draft, const void *bytes, size_t length)
-{
-	struct text text;
+#define RECENT 8
 
-	for (size_t i = 0; i < DRAFT_RECENT; i++)
-		if (length && draft->recent[i].length == length &&
-			memcmp(draft->texts + draft->recent[i].offset, bytes, length) == 0)
-			return draft->recent[i];
-	text = draft_text(draft, bytes, length);
-	draft->recent[draft->next_recent++ % DRAFT_RECENT] = text;
-	return text;
+struct packing {
+	const struct draft *draft;
+	uint8_t *block;
+	uint32_t text_at;	    /* where the next text goes */
+	struct text host;	    /* the last: several addresses may have it */
+	struct text recent[RECENT]; /* texts that come again and again: port names, protocols, zones */
+	unsigned next_recent;
+};
+
+static bool is_same_text(const struct packing *packing, struct text packed, struct text text)
+{
+	return packed.length == text.length &&
+	       memcmp(packing->block + packed.offset, packing->draft->texts + text.offset, text.length) == 0;
 }
 
 /* Field by field, so that the padding of what was cleared stays cleared. */
-static void put_text(struct text *to, struct text from, uint32_t text_at)
+static void refer(struct text *to, struct text packed)
 {
-	to->offset = from.length ? from.offset + text_at : 0;
-	to->length = from.length;
+	to->offset = packed.offset;
+	to->length = packed.length;
+}
+
+static void put_text(struct packing *packing, struct text *to, struct text text)
+{
+	if (!text.length)
+		return;
+	memcpy(packing->block + packing->text_at, packing->draft->texts + text.offset, text.length);
+	to->offset = packing->text_at;
+	to->length = text.length;
+	packing->text_at += text.length;
+}
+
+static void put_recent_text(struct packing *packing, struct text *to, struct text text)
+{
+	for (size_t i = 0; text.length && i < RECENT; i++)
+		if (is_same_text(packing, packing->recent[i], text)) {
+			refer(to, packing->recent[i]);
+			return;
+		}
+	put_text(packing, to, text);
+	if (text.length)
+		packing->recent[packing->next_recent++ % RECENT] = *to;
+}
+
+static void put_host(struct packing *packing, struct text *to, struct text host)
+{
+	if (host.length && is_same_text(packing, packing->host, host)) {
+		refer(to, packing->host);
+		return;
+	}
+	put_text(packing, to, host);
+	packing->host = *to;
 }
 
 static const struct draft_list *ports_of(const struct draft *draft)
@@ -144,20 +179,34 @@ static void lay_out(struct object *head, const struct draft *draft)
 	head->endpoint_at = head->port_at + head->ports * (uint32_t)sizeof(struct port);
 	head->address_at = head->endpoint_at + head->endpoints * (uint32_t)sizeof(struct endpoint);
 	head->text_at = head->address_at + head->addresses * (uint32_t)sizeof(struct cluster_ip);
-	head->size = head->text_at + draft->text_length;
 }
 
-static void pack_head(struct object *packed, const struct object *head)
+/* An upper bound for the texts of the block: some of the draft's are referred to more than once. */
+static uint32_t count_texts(const struct draft *draft)
 {
-	packed->size = head->size;
+	const struct port *port = ports_of(draft)->items;
+	const struct endpoint *endpoint = draft->endpoints.items;
+	uint32_t octets = draft->text_length;
+
+	for (uint32_t i = 0; i < draft->head.ports; i++)
+		octets += (uint32_t)port[i].name.length + port[i].protocol.length;
+	for (uint32_t i = 0; i < draft->head.endpoints; i++)
+		octets += (uint32_t)endpoint[i].host.length + endpoint[i].zone.length;
+	return octets;
+}
+
+static void pack_head(struct packing *packing, const struct object *head)
+{
+	struct object *packed = (struct object *)(void *)packing->block;
+
 	packed->text_at = head->text_at;
 	packed->kind = head->kind;
 	packed->service_kind = head->service_kind;
 	packed->is_terminating = head->is_terminating;
-	put_text(&packed->namespace, head->namespace, head->text_at);
-	put_text(&packed->name, head->name, head->text_at);
-	put_text(&packed->service_name, head->service_name, head->text_at);
-	put_text(&packed->external_name, head->external_name, head->text_at);
+	put_text(packing, &packed->namespace, head->namespace);
+	put_text(packing, &packed->name, head->name);
+	put_text(packing, &packed->service_name, head->service_name);
+	put_text(packing, &packed->external_name, head->external_name);
 	packed->addresses = head->addresses;
 	packed->ports = head->ports;
 	packed->endpoints = head->endpoints;
@@ -166,49 +215,55 @@ static void pack_head(struct object *packed, const struct object *head)
 	packed->address_at = head->address_at;
 }
 
-static void pack_ports(struct port *to, const struct port *from, uint32_t count, uint32_t text_at)
+static void pack_ports(struct packing *packing, const struct object *head)
 {
-	for (uint32_t i = 0; i < count; i++) {
+	struct port *to = (struct port *)(void *)(packing->block + head->port_at);
+	const struct port *from = ports_of(packing->draft)->items;
+
+	for (uint32_t i = 0; i < head->ports; i++) {
 		to[i].number = from[i].number;
-		put_text(&to[i].name, from[i].name, text_at);
-		put_text(&to[i].protocol, from[i].protocol, text_at);
+		put_recent_text(packing, &to[i].name, from[i].name);
+		put_recent_text(packing, &to[i].protocol, from[i].protocol);
 	}
 }
 
-static void pack_endpoints(struct endpoint *to, const struct endpoint *from, uint32_t count, uint32_t text_at)
+static void pack_endpoints(struct packing *packing, const struct object *head)
 {
-	for (uint32_t i = 0; i < count; i++) {
+	struct endpoint *to = (struct endpoint *)(void *)(packing->block + head->endpoint_at);
+	const struct endpoint *from = packing->draft->endpoints.items;
+
+	for (uint32_t i = 0; i < head->endpoints; i++) {
 		memcpy(to[i].address, from[i].address, sizeof(to[i].address));
 		to[i].family = from[i].family;
-		put_text(&to[i].host, from[i].host, text_at);
-		put_text(&to[i].zone, from[i].zone, text_at);
+		put_host(packing, &to[i].host, from[i].host);
+		put_recent_text(packing, &to[i].zone, from[i].zone);
 	}
 }
 
-static void copy(uint8_t *to, const void *from, size_t size)
+static void make_room(struct draft *draft, uint32_t size)
 {
-	if (size)
-		memcpy(to, from, size);
+	if (size <= draft->packed_capacity)
+		return;
+	draft->packed_capacity = size;
+	draft->packed = memory_resize(draft->packed, size);
 }
 
 const struct object *draft_pack(struct draft *draft)
 {
-	struct object *head = &draft->head;
-	uint8_t *at;
+	const struct object *head = &draft->head;
+	struct packing packing = {.draft = draft};
 
-	lay_out(head, draft);
-	if (head->size > draft->packed_capacity) {
-		draft->packed_capacity = head->size;
-		draft->packed = memory_resize(draft->packed, head->size);
-	}
+	lay_out(&draft->head, draft);
+	make_room(draft, head->text_at + count_texts(draft));
 	memset(draft->packed, 0, head->text_at);
-	at = (uint8_t *)draft->packed;
-	pack_head(draft->packed, head);
-	pack_ports((struct port *)(void *)(at + head->port_at), ports_of(draft)->items, head->ports,
-		head->text_at);
-	pack_endpoints((struct endpoint *)(void *)(at + head->endpoint_at), draft->endpoints.items,
-		head->endpoints, head->text_at);
-	copy(at + head->address_at, draft->addresses.items, head->addresses * sizeof(struct cluster_ip));
-	copy(at + head->text_at, draft->texts, draft->text_length);
+	packing.block = (uint8_t *)draft->packed;
+	packing.text_at = head->text_at;
+	pack_head(&packing, head);
+	pack_ports(&packing, head);
+	pack_endpoints(&packing, head);
+	if (head->addresses)
+		memcpy(packing.block + head->address_at, draft->addresses.items,
+			head->addresses * sizeof(struct cluster_ip));
+	draft->packed->size = packing.text_at;
 	return draft->packed;
 }

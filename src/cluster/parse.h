@@ -6,7 +6,7 @@
 
 #include "decode.h"
 
-bool yaml_parse(FILE *file, struct decoder *decoder);           /* libyaml; any number of documents */
-bool json_parse(FILE *file, struct decoder *decoder);           /* yajl; any number of values */
+bool yaml_parse(FILE *file, struct decoder *decoder); /* libyaml; any number of documents */
+bool json_parse(FILE *file, struct decoder *decoder); /* yajl; any number of values */
 
 #endif

@@ -17,7 +17,7 @@ static void replaced_add(struct replaced *replaced, struct shared *block)
 	if (replaced->count == replaced->capacity) {
 		replaced->capacity = replaced->capacity ? replaced->capacity * 2 : 64;
 		replaced->blocks =
-			memory_resize(replaced->blocks, replaced->capacity * sizeof(replaced->blocks[0]));
+			memory_resize(replaced->blocks, replaced->capacity * sizeof(struct shared *));
 	}
 	replaced->blocks[replaced->count++] = block;
 }
@@ -81,20 +81,20 @@ static bool rebuild(struct entity *entity, struct table *table, struct replaced 
 	return true;
 }
 
-struct snapshot *publish(struct store *store, struct table *table, bool is_synced, bool always)
+struct snapshot *publish(struct object_store *store, struct table *table, bool is_synced, bool always)
 {
 	struct replaced replaced = {0};
 	struct snapshot *snapshot = NULL;
 	struct entity *entity;
 	bool is_changed = always;
 
-	while ((entity = store_take_dirty(store))) {
+	while ((entity = object_store_take_dirty(store))) {
 		is_changed = rebuild(entity, table, &replaced) || is_changed;
 		if (!entity->object && !entity->slices)
-			store_forget(store, entity);
+			object_store_forget(store, entity);
 	}
 	if (is_changed)
-		snapshot = table_publish(table, store_serial(store), is_synced);
+		snapshot = table_publish(table, object_store_serial(store), is_synced);
 	replaced_finish(&replaced);
 	return snapshot;
 }

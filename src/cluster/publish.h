@@ -2,11 +2,11 @@
 #ifndef SVCDNS_CLUSTER_PUBLISH_H
 #define SVCDNS_CLUSTER_PUBLISH_H
 
-#include "store.h"
+#include "object_store.h"
 #include "svcdns/table.h"
 
-/* The next snapshot, with a reference for the caller; NULL when nothing that a reader could see has changed since the last.
- * With `always` there is one in any case. */
-struct snapshot *publish(struct store *store, struct table *table, bool is_synced, bool always);
+/* The next snapshot, with a reference for the caller; NULL when nothing that a reader could see has changed
+ * since the last. With `always` there is one in any case. */
+struct snapshot *publish(struct object_store *store, struct table *table, bool is_synced, bool always);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "svcdns/compiler.h"
 
-bool rfc1123_is_label(const char *text, size_t length);         /* "web-0", 1 .. 63 octets */
-bool rfc1123_is_subdomain(const char *text, size_t length);     /* "web-0.example", 1 .. 253 octets */
+bool rfc1123_is_label(const char *text, size_t length);	    /* "web-0", 1 .. 63 octets */
+bool rfc1123_is_subdomain(const char *text, size_t length); /* "web-0.example", 1 .. 253 octets */
 
 #endif

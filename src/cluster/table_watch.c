@@ -1,6 +1,6 @@
-/* inotify (by libuv) on the folder, since files that are replaced by a rename and the ..data links of a mounted ConfigMap
- * change there, and a slow poll beside it. Events are collected until they cease for a moment, so that a file that is being
- * written is mostly read once, when it is whole. */
+/* inotify (by libuv) on the folder, since files that are replaced by a rename and the ..data links of a
+ * mounted ConfigMap change there, and a slow poll beside it. Events are collected until they cease for a
+ * moment, so that a file that is being written is mostly read once, when it is whole. */
 #include "table_watch.h"
 
 #include <stdlib.h>
@@ -56,7 +56,8 @@ static void on_event(uv_fs_event_t *event, const char *name, int events, int sta
 	if (!watch->first)
 		watch->first = now;
 	if (now + wait > watch->first + TABLE_WATCH_LIMIT_MS)
-		wait = now < watch->first + TABLE_WATCH_LIMIT_MS ? watch->first + TABLE_WATCH_LIMIT_MS - now : 0;
+		wait = now < watch->first + TABLE_WATCH_LIMIT_MS ? watch->first + TABLE_WATCH_LIMIT_MS - now
+								 : 0;
 	uv_timer_start(&watch->quiet, on_quiet, wait, 0);
 }
 
@@ -71,7 +72,8 @@ void table_watch_renew(struct table_watch *watch)
 	uv_timer_start(&watch->quiet, on_quiet, TABLE_WATCH_QUIET_MS, 0);
 }
 
-void table_watch_start(struct table_watch *watch, uv_loop_t *loop, const char *path, void (*on_change)(void *), void *context)
+void table_watch_start(struct table_watch *watch, uv_loop_t *loop, const char *path,
+	void (*on_change)(void *), void *context)
 {
 	*watch = (struct table_watch){.loop = loop, .path = path, .on_change = on_change, .context = context};
 	uv_fs_event_init(loop, &watch->event);

@@ -187,7 +187,8 @@ static void write_header(struct request *request)
 {
 	uint8_t *wire = request->wire;
 	struct writer *w = &request->reply;
-	uint16_t flags = FLAG_QR | (request->flags & FLAG_OPCODE) | request->reply_flags | (request->rcode & FLAG_RCODE);
+	uint16_t flags = FLAG_QR | (request->flags & FLAG_OPCODE) | request->reply_flags |
+			 (request->rcode & FLAG_RCODE);
 
 	writer_put_u16_at(wire, request->id);
 	writer_put_u16_at(wire + 2, flags);

@@ -214,7 +214,7 @@ void map_apply(const struct map *old, struct map_change *changes, size_t count, 
 	struct merge merge = {.old.map = old, .change = changes, .changes_end = changes + kept};
 
 	fresh.bits = choose_bits(old->bits, fresh.count);
-	fresh.shards = memory_alloc(sizeof(fresh.shards[0]) << fresh.bits);
+	fresh.shards = memory_alloc(sizeof(struct map_shard *) << fresh.bits);
 	for (size_t i = 0; i < (size_t)1 << fresh.bits; i++)
 		fresh.shards[i] = next_shard(&merge, i, &fresh);
 	memory_free(merge.entries);

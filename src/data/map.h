@@ -1,5 +1,5 @@
-/* An immutable hash multimap: 64-bit hash -> 64-bit value, in shards that versions of the map share. A new version is made
- * of an old one and a list of changes, and copies only the shards that change. */
+/* An immutable hash multimap: 64-bit hash -> 64-bit value, in shards that versions of the map share. A new
+ * version is made of an old one and a list of changes, and copies only the shards that change. */
 #ifndef SVCDNS_DATA_MAP_H
 #define SVCDNS_DATA_MAP_H
 
@@ -11,20 +11,20 @@ struct map_entry {
 
 struct map_shard;
 
-struct map {                                /* a zeroed one is an empty map */
-	struct map_shard **shards;          /* 1 << bits of them; NULL: an empty one */
-	size_t             count;           /* entries */
-	unsigned           bits;
-	bool               holds_shared;    /* values are pointers to memory that begins with a struct shared */
+struct map {			   /* a zeroed one is an empty map */
+	struct map_shard **shards; /* 1 << bits of them; NULL: an empty one */
+	size_t count;		   /* entries */
+	unsigned bits;
+	bool holds_shared; /* values are pointers to memory that begins with a struct shared */
 };
 
 struct map_change {
 	uint64_t hash, value;
-	int32_t  delta;                     /* 1: one such entry more; -1: one less */
+	int32_t delta; /* 1: one such entry more; -1: one less */
 };
 
-/* Puts the next version into *ret; `old` stays as it is. The changes are sorted in place; a removal must name an entry that
- * is there, or one that the same changes add. */
+/* Puts the next version into *ret; `old` stays as it is. The changes are sorted in place; a removal must name
+ * an entry that is there, or one that the same changes add. */
 void map_apply(const struct map *old, struct map_change *changes, size_t count, struct map *ret);
 void map_finish(struct map *map);
 

@@ -149,3 +149,22 @@ bool writer_record(struct writer *w, enum section section, const uint8_t *wire, 
 	writer_close(w);
 	return true;
 }
+
+size_t writer_expanded_length(const uint8_t *wire, const struct record *record)
+{
+	const struct layout *layout = layout_of(record->type);
+	size_t length = record->owner.length + 10u + (record->end - record->rdata);
+	struct reader reader;
+	struct name name;
+
+	if (!layout)
+		return length;
+	reader_init(&reader, wire, record->end, record->rdata + layout->before);
+	for (unsigned i = 0; i < layout->names; i++) {
+		size_t begin = reader.at;
+
+		if (reader_name(&reader, &name))
+			length += name.length - (reader.at - begin);
+	}
+	return length;
+}

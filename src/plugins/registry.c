@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_forward, plugin_hosts,
-	plugin_whoami;
+extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
+	plugin_hosts, plugin_log, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -30,8 +30,8 @@ const struct registration registry[] = {
 	{"pprof", NULL},
 	{"shed", NULL},
 	{"prometheus", NULL},
-	{"errors", NULL},
-	{"log", NULL},
+	{"errors", &plugin_errors},
+	{"log", &plugin_log},
 	{"dnstap", NULL},
 	{"local", NULL},
 	{"dns64", NULL},
@@ -41,6 +41,7 @@ const struct registration registry[] = {
 	{"tsig", NULL},
 	{"rewrite", NULL},
 	{"autopath", NULL},
+	{"search", &plugin_search}, /* ours: above acl and cache, which see the full names */
 	{"acl", NULL},
 	{"cache", &plugin_cache},
 	{"header", NULL},

@@ -139,9 +139,9 @@ static int64_t ttl_to_keep(const struct cache_settings *settings, const struct j
 {
 	int64_t ttl = judgement->has_ttl ? judgement->lowest_ttl : SHORT_TTL;
 
-	if (judgement->kind == ITEM_FAILURE)
+	if (judgement->kind == REPLY_FAILURE)
 		return settings->failure_ttl;
-	if (judgement->kind == ITEM_NXDOMAIN || judgement->kind == ITEM_NODATA)
+	if (judgement->kind == REPLY_NXDOMAIN || judgement->kind == REPLY_NODATA)
 		return clamp(ttl, &settings->denial);
 	return clamp(ttl, &settings->success);
 }
@@ -162,7 +162,7 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 	const struct judgement *judgement, uint32_t ttl)
 {
 	const struct cache *cache = w->cache;
-	bool is_success = judgement->kind == ITEM_SUCCESS || judgement->kind == ITEM_DELEGATION;
+	bool is_success = judgement->kind == REPLY_SUCCESS || judgement->kind == REPLY_DELEGATION;
 	const struct cache_side *side = is_success ? &cache->settings->success : &cache->settings->denial;
 	struct store *store = is_success ? cache->success : cache->denial;
 	struct found old;

@@ -99,7 +99,7 @@ static bool answers_question(const struct request *reply)
 
 /* What a look at every record gives. */
 struct census {
-	bool has_soa, has_ns, has_expired_signature, has_records;
+	bool has_soa, has_expired_signature, has_records;
 	uint32_t lowest_ttl;
 };
 
@@ -126,32 +126,21 @@ static struct census take_census(const struct request *reply, uint64_t now)
 		if (record.ttl < census.lowest_ttl)
 			census.lowest_ttl = record.ttl;
 		census.has_soa |= walk.section == SECTION_AUTHORITY && record.type == TYPE_SOA;
-		census.has_ns |= walk.section == SECTION_AUTHORITY && record.type == TYPE_NS;
 		census.has_expired_signature |= is_expired(reply, &record, now);
 	}
 	return census;
 }
 
-static enum item_kind classify(const struct request *reply, const struct census *census, bool answers)
+/* A chain of CNAMEs that ends without data, and a SOA record, are NODATA as well (RFC 2308 section 2.2). */
+static enum reply_kind classify(const struct request *reply, const struct census *census, bool answers)
 {
-	uint16_t type = reply->question.type;
-	bool has_answers = reply->reply.count[SECTION_ANSWER];
+	enum reply_kind kind = request_reply_kind(reply);
 
-	if (type == TYPE_AXFR || type == TYPE_IXFR || (reply->flags & FLAG_OPCODE))
-		return ITEM_OTHER;
 	if (reply->edns.dnssec_ok && census->has_expired_signature)
-		return ITEM_OTHER;
-	if (reply->rcode == RCODE_NXDOMAIN)
-		return has_answers ? ITEM_OTHER : ITEM_NXDOMAIN;
-	if (reply->rcode == RCODE_SERVFAIL || reply->rcode == RCODE_NOTIMP)
-		return ITEM_FAILURE;
-	if (reply->rcode != RCODE_NOERROR)
-		return ITEM_OTHER;
-	if (has_answers)
-		return census->has_soa && !answers ? ITEM_NODATA : ITEM_SUCCESS;
-	if (census->has_soa)
-		return ITEM_NODATA;
-	return census->has_ns ? ITEM_DELEGATION : ITEM_SUCCESS;
+		return REPLY_OTHER;
+	if (kind == REPLY_SUCCESS && reply->reply.count[SECTION_ANSWER] && census->has_soa && !answers)
+		return REPLY_NODATA;
+	return kind;
 }
 
 struct judgement item_judge(const struct request *reply, uint64_t now)
@@ -161,15 +150,15 @@ struct judgement item_judge(const struct request *reply, uint64_t now)
 
 	judgement.answers = reply->rcode == RCODE_NOERROR && answers_question(reply);
 	judgement.kind = classify(reply, &census, judgement.answers);
-	judgement.is_storable = !(reply->reply_flags & FLAG_TC) && judgement.kind != ITEM_OTHER;
-	if (judgement.kind == ITEM_NXDOMAIN && !census.has_soa)
+	judgement.is_storable = !(reply->reply_flags & FLAG_TC) && judgement.kind != REPLY_OTHER;
+	if (judgement.kind == REPLY_NXDOMAIN && !census.has_soa)
 		judgement.is_storable = false; /* RFC 2308 section 5 */
-	if (judgement.kind == ITEM_SUCCESS && reply->reply.count[SECTION_ANSWER] && !judgement.answers)
+	if (judgement.kind == REPLY_SUCCESS && reply->reply.count[SECTION_ANSWER] && !judgement.answers)
 		judgement.is_storable =
 			false; /* a chain that ends in nothing, and no SOA record to bound it */
 	judgement.has_ttl =
-		census.has_records && (judgement.kind == ITEM_SUCCESS || judgement.kind == ITEM_NXDOMAIN ||
-					      judgement.kind == ITEM_NODATA);
+		census.has_records && (judgement.kind == REPLY_SUCCESS || judgement.kind == REPLY_NXDOMAIN ||
+					      judgement.kind == REPLY_NODATA);
 	judgement.lowest_ttl = census.lowest_ttl;
 	return judgement;
 }

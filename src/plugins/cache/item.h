@@ -4,21 +4,12 @@
 
 #include "svcdns/request.h"
 
-enum item_kind {
-	ITEM_OTHER,   /* never kept: transfers, errors but SERVFAIL and NOTIMP, expired signatures */
-	ITEM_SUCCESS, /* answers the question, or says NOERROR without a SOA record */
-	ITEM_DELEGATION,
-	ITEM_NXDOMAIN,
-	ITEM_NODATA, /* RFC 2308 section 2.2, a CNAME chain that ends without data included */
-	ITEM_FAILURE /* SERVFAIL, NOTIMP */
-};
-
 struct judgement {
-	enum item_kind kind;
-	bool is_storable;    /* not truncated, bounded by a SOA record where it denies, chain complete */
-	bool answers;	     /* has the type that was asked for at the end of the question's CNAME chain */
-	bool has_ttl;	     /* lowest_ttl counts; otherwise the reply is kept for a short while */
-	uint32_t lowest_ttl; /* seconds, of all records */
+	enum reply_kind kind; /* NODATA also for a chain of CNAMEs that ends without data */
+	bool is_storable;     /* not truncated, bounded by a SOA record where it denies, chain complete */
+	bool answers;	      /* has the type that was asked for at the end of the question's CNAME chain */
+	bool has_ttl;	      /* lowest_ttl counts; otherwise the reply is kept for a short while */
+	uint32_t lowest_ttl;  /* seconds, of all records */
 };
 
 /* Classes as CoreDNS has them (facts of plugin/pkg/response and plugin/cache). The reply stands in `reply`,

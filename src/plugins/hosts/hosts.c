@@ -213,12 +213,12 @@ static bool parse_no_reverse(void *config, struct setup *setup, struct dispenser
 }
 
 static const struct option options[] = {
-	{.name = "fallthrough",			.type = OPTION_CALL, .parse = parse_fallthrough},
-	{.name = "fallthrough_unsupported",		    .type = OPTION_CALL, .parse = parse_fallthrough_unsupported},
-	{.name = "no_reverse",       .type = OPTION_CALL, .parse = parse_no_reverse},
+	{.name = "fallthrough", .type = OPTION_CALL, .parse = parse_fallthrough},
+	{.name = "fallthrough_unsupported", .type = OPTION_CALL, .parse = parse_fallthrough_unsupported},
+	{.name = "no_reverse", .type = OPTION_CALL, .parse = parse_no_reverse},
 	{.name = "ttl", .type = OPTION_CALL, .parse = parse_ttl},
-	{.name = "reload",			   .type = OPTION_CALL, .parse = parse_reload},
-	{.name = NULL	     },
+	{.name = "reload", .type = OPTION_CALL, .parse = parse_reload},
+	{.name = NULL},
 };
 
 /* What is no property is a line of the table, as long as no fallthrough came before it. */

@@ -2,26 +2,27 @@
  * Invariant: every stored object is part of exactly one entity; an entity is on the dirty list when what is
  * built of it may differ from entity->built. The store owns objects and entities, and an entity the reference
  * to what was built. */
-#include "store.h"
+#include "object_store.h"
 
 #include <string.h>
 
-#include "svcdns/clock.h"
 #include "svcdns/hash.h"
 #include "svcdns/memory.h"
 
-struct store {
+struct object_store {
 	struct hash_key key;
 	struct index objects, entities;
 	struct entity *dirty;
 	uint32_t list[OBJECT_KINDS]; /* number of the list that is under way, or was last */
 	uint32_t serial;
+	uint64_t (*unix_time)(void);
 };
 
-struct store *store_create(void)
+struct object_store *object_store_create(uint64_t (*unix_time)(void))
 {
-	struct store *store = memory_zero(1, sizeof(*store));
+	struct object_store *store = memory_zero(1, sizeof(*store));
 
+	store->unix_time = unix_time;
 	hash_key_random(&store->key);
 	return store;
 }
@@ -33,7 +34,7 @@ static void entity_free(struct entity *entity)
 	memory_free(entity);
 }
 
-void store_destroy(struct store *store)
+void object_store_destroy(struct object_store *store)
 {
 	struct node *node, *next;
 	size_t cursor;
@@ -54,7 +55,7 @@ void store_destroy(struct store *store)
 }
 
 static uint64_t hash_name(
-	const struct store *store, uint8_t kind, const struct object *object, struct text name)
+	const struct object_store *store, uint8_t kind, const struct object *object, struct text name)
 {
 	uint8_t bytes[2 + 2 * UINT8_MAX], *at = bytes;
 
@@ -67,14 +68,14 @@ static uint64_t hash_name(
 	return hash_bytes(&store->key, bytes, (size_t)(at - bytes));
 }
 
-uint64_t store_hash(const struct store *store, const struct object *object)
+uint64_t object_store_hash(const struct object_store *store, const struct object *object)
 {
 	return hash_name(store, object->kind, object, object->name);
 }
 
-static struct stored *find_object(const struct store *store, const struct object *like)
+static struct stored *find_object(const struct object_store *store, const struct object *like)
 {
-	struct node *node = index_find(&store->objects, store_hash(store, like));
+	struct node *node = index_find(&store->objects, object_store_hash(store, like));
 
 	for (; node; node = index_again(node)) {
 		struct stored *stored = CONTAINER_OF(node, struct stored, node);
@@ -104,14 +105,14 @@ static bool is_part_of(const struct object *object, const struct entity *entity)
 {
 	const struct stored *other = entity->object ? entity->object : entity->slices;
 
-	/* An entity without objects waits for store_forget(): it has no name any more. */
+	/* An entity without objects waits for object_store_forget(): it has no name any more. */
 	return other && entity->kind == entity_kind_of(object) &&
 	       object_text_equal(
 		       &other->object, entity_name_of(&other->object), object, entity_name_of(object)) &&
 	       object_text_equal(&other->object, other->object.namespace, object, object->namespace);
 }
 
-static struct entity *get_entity(struct store *store, const struct object *object)
+static struct entity *get_entity(struct object_store *store, const struct object *object)
 {
 	uint64_t hash = hash_name(store, (uint8_t)entity_kind_of(object), object, entity_name_of(object));
 	struct entity *entity;
@@ -128,7 +129,7 @@ static struct entity *get_entity(struct store *store, const struct object *objec
 	return entity;
 }
 
-static void make_dirty(struct store *store, struct entity *entity)
+static void make_dirty(struct object_store *store, struct entity *entity)
 {
 	if (entity->is_dirty)
 		return;
@@ -155,13 +156,13 @@ static struct stored **slice_place(struct entity *entity, const struct object *s
 	return at;
 }
 
-static void insert(struct store *store, struct entity *entity, const struct object *object)
+static void insert(struct object_store *store, struct entity *entity, const struct object *object)
 {
 	struct stored *stored = memory_alloc(offsetof(struct stored, object) + object->size);
 	struct stored **place;
 
 	memcpy(&stored->object, object, object->size);
-	stored->node.hash = store_hash(store, object);
+	stored->node.hash = object_store_hash(store, object);
 	stored->entity = entity;
 	stored->listed = store->list[object->kind];
 	place = object->kind == OBJECT_ENDPOINT_SLICE ? slice_place(entity, object) : &entity->object;
@@ -171,7 +172,7 @@ static void insert(struct store *store, struct entity *entity, const struct obje
 	make_dirty(store, entity);
 }
 
-static void drop(struct store *store, struct stored *stored)
+static void drop(struct object_store *store, struct stored *stored)
 {
 	struct entity *entity = stored->entity;
 
@@ -202,13 +203,13 @@ static bool shows_in_serial(const struct object *old, const struct object *fresh
 	       !object_same_ports(old, fresh);
 }
 
-static void note_change(struct store *store, const struct object *old, const struct object *fresh)
+static void note_change(struct object_store *store, const struct object *old, const struct object *fresh)
 {
 	if (shows_in_serial(old, fresh))
-		store->serial = (uint32_t)clock_unix();
+		store->serial = (uint32_t)store->unix_time();
 }
 
-void store_put(struct store *store, const struct object *object)
+void object_store_put(struct object_store *store, const struct object *object)
 {
 	struct stored *stored = find_object(store, object);
 	struct entity *entity;
@@ -224,13 +225,13 @@ void store_put(struct store *store, const struct object *object)
 	insert(store, entity, object);
 }
 
-static void delete_stored(struct store *store, struct stored *stored)
+static void delete_stored(struct object_store *store, struct stored *stored)
 {
 	note_change(store, &stored->object, NULL);
 	drop(store, stored);
 }
 
-void store_delete(struct store *store, const struct object *object)
+void object_store_delete(struct object_store *store, const struct object *object)
 {
 	struct stored *stored = find_object(store, object);
 
@@ -238,12 +239,12 @@ void store_delete(struct store *store, const struct object *object)
 		delete_stored(store, stored);
 }
 
-void store_begin_list(struct store *store, enum object_kind kind)
+void object_store_begin_list(struct object_store *store, enum object_kind kind)
 {
 	store->list[kind]++;
 }
 
-void store_sweep(struct store *store, enum object_kind kind)
+void object_store_sweep(struct object_store *store, enum object_kind kind)
 {
 	struct node *node, *next;
 	size_t cursor;
@@ -257,7 +258,7 @@ void store_sweep(struct store *store, enum object_kind kind)
 	}
 }
 
-bool store_has(struct store *store, const struct object *object)
+bool object_store_has(struct object_store *store, const struct object *object)
 {
 	struct stored *stored = find_object(store, object);
 
@@ -267,7 +268,7 @@ bool store_has(struct store *store, const struct object *object)
 	return true;
 }
 
-struct entity *store_take_dirty(struct store *store)
+struct entity *object_store_take_dirty(struct object_store *store)
 {
 	struct entity *entity = store->dirty;
 
@@ -278,14 +279,14 @@ struct entity *store_take_dirty(struct store *store)
 	return entity;
 }
 
-void store_forget(struct store *store, struct entity *entity)
+void object_store_forget(struct object_store *store, struct entity *entity)
 {
 	assert(!entity->object && !entity->slices && !entity->is_dirty);
 	index_remove(&store->entities, &entity->node);
 	entity_free(entity);
 }
 
-uint32_t store_serial(const struct store *store)
+uint32_t object_store_serial(const struct object_store *store)
 {
 	return store->serial;
 }
