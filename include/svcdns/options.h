@@ -38,6 +38,8 @@ struct option {
 /* Reads the block of the directive's current occurrence, if it has one. */
 bool options_parse(const struct option *options, void *config, struct setup *setup, struct dispenser *d);
 
+/* Reads one property, on whose name the dispenser stands. */
+bool option_read(const struct option *option, void *config, struct setup *setup, struct dispenser *d);
 /* The option of that name; NULL: there is none. */
 const struct option *options_find(const struct option *options, const char *name);
 

@@ -151,8 +151,9 @@ static bool is_of_no_use(const struct decoder *d)
 
 static bool end_object(struct decoder *d)
 {
-	if (!*d->kind) {
-		decoder_fail(d, d->first_line, "kind", "missing");
+	if (!*d->kind || !*d->api_version) {
+		d->has_failed = false;
+		decoder_fail(d, d->first_line, *d->kind ? "apiVersion" : "kind", "missing");
 		return decoder_give_up(d);
 	}
 	if (!find_kind(d)) {

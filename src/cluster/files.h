@@ -11,7 +11,7 @@ struct files {
 	char **paths; /* in the order of their names; owned */
 	size_t count;
 	bool is_folder;
-	uint64_t fingerprint; /* of names, inodes, sizes and times: another one after any change */
+	uint64_t fingerprint; /* of inodes, sizes and times: another one after any change */
 };
 
 /* A file, or the *.yaml, *.yml and *.json of a folder that do not begin with a dot; links are followed.

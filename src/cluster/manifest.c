@@ -75,7 +75,7 @@ static void on_other_kind(void *context, const char *kind, const char *api_versi
 		return;
 	notes->kinds[notes->count++] = hash;
 	log_line(LOG_INFO, "plugin/kubernetes", "%s: objects of kind %s (%s) are ignored",
-		reading->files->paths[reading->file], kind, *api_version ? api_version : "no apiVersion");
+		reading->files->paths[reading->file], kind, api_version);
 }
 
 static bool is_json(FILE *file, const char *path)

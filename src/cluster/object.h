@@ -51,8 +51,8 @@ struct draft_list {
 	uint32_t count, capacity;
 };
 
-struct draft {		    /* a zeroed one is empty */
-	struct object head; /* what the decoder knows so far; counts and offsets are filled in at the end */
+struct draft {				 /* a zeroed one is empty */
+	struct object head;		 /* without counts and offsets until draft_pack() */
 	struct draft_list addresses;	 /* struct cluster_ip */
 	struct draft_list service_ports; /* struct port; spec.ports */
 	struct draft_list slice_ports;	 /* struct port; ports */

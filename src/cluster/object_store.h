@@ -28,16 +28,16 @@ struct entity { /* what DNS names: a Service with its EndpointSlices, a Pod, a N
 
 struct object_store;
 
-struct object_store *object_store_create(
-	uint64_t (*unix_time)(void));		       /* seconds, for object_store_serial() */
+/* unix_time: seconds, for object_store_serial(). */
+struct object_store *object_store_create(uint64_t (*unix_time)(void));
 void object_store_destroy(struct object_store *store); /* accepts NULL */
 
 /* An object that is there, new or changed. Nothing happens if the store has the same already. A Pod that is
  * being deleted does not come in, and does not change what the store has (as in CoreDNS: it stays until it is
  * gone). */
 void object_store_put(struct object_store *store, const struct object *object);
-void object_store_delete(
-	struct object_store *store, const struct object *object); /* of its kind, namespace and name */
+/* The object of this kind, namespace and name is gone. */
+void object_store_delete(struct object_store *store, const struct object *object);
 
 /* A list of all objects of a kind: begin, put each of them, then sweep what was not among them. A list that
  * breaks off is simply not swept. */

@@ -24,8 +24,8 @@ struct table_watch {
 void table_watch_start(struct table_watch *watch, uv_loop_t *loop, const char *path,
 	void (*on_change)(void *), void *context);
 void table_watch_renew(struct table_watch *watch); /* the folder may be another one now */
-void table_watch_close(
-	struct table_watch *watch); /* ends with the loop's next round; then table_watch_finish() */
+/* Ends with the loop's next round; table_watch_finish() comes after that. */
+void table_watch_close(struct table_watch *watch);
 void table_watch_finish(struct table_watch *watch);
 
 #endif

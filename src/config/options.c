@@ -151,7 +151,7 @@ static bool wrong_count(struct dispenser *d)
 	return dispenser_argument_error(d);
 }
 
-static bool read_option(const struct option *option, void *config, struct setup *setup, struct dispenser *d)
+bool option_read(const struct option *option, void *config, struct setup *setup, struct dispenser *d)
 {
 	unsigned min, max;
 
@@ -187,7 +187,7 @@ bool options_parse(const struct option *options, void *config, struct setup *set
 
 		if (!option)
 			return dispenser_unknown_property(d);
-		if (!read_option(option, config, setup, d))
+		if (!option_read(option, config, setup, d))
 			return false;
 	}
 	return true;

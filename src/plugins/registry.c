@@ -5,7 +5,7 @@
 #include <string.h>
 
 extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_hosts, plugin_log, plugin_search, plugin_whoami;
+	plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -55,7 +55,7 @@ const struct registration registry[] = {
 	{"azure", NULL},
 	{"clouddns", NULL},
 	{"k8s_external", NULL},
-	{"kubernetes", NULL},
+	{"kubernetes", &plugin_kubernetes},
 	{"file", NULL},
 	{"auto", NULL},
 	{"secondary", NULL},

@@ -1,0 +1,379 @@
+/* kubernetes: answers the names of Services, endpoints and Pods from the service table.
+ *
+ * A worker holds one snapshot and takes a newer one between two batches. A query is one look-up in it, but
+ * for ExternalNames, which are followed: inside the zone by further look-ups, outside by asking the whole
+ * server. */
+#include "kubernetes.h"
+
+#include <string.h>
+
+#include "svcdns/memory.h"
+#include "svcdns/reverse.h"
+
+#define CHAIN_MAX 11 /* CNAME records of one answer that lead from Service to Service */
+
+struct kubernetes_worker {
+	struct kubernetes *config;
+	struct feed_subscriber *subscriber;
+	struct snapshot *snapshot; /* holds a reference */
+	struct srv_scratch *scratch;
+};
+
+static bool falls_through(const struct kubernetes *config, const struct request *r)
+{
+	return config->has_fallthrough && zones_match(&config->fallthrough, &r->question.name);
+}
+
+/* NXDOMAIN and NODATA carry the SOA record (RFC 2308 section 3). */
+static enum verdict deny(
+	const struct kubernetes_worker *w, struct request *r, const struct name *zone, uint16_t rcode)
+{
+	request_reply(r, rcode, FLAG_AA);
+	write_soa(w->config, w->snapshot, r, zone, SECTION_AUTHORITY);
+	return VERDICT_ANSWERED;
+}
+
+/* As long as the table is not complete, what is not in it may yet come. */
+static enum verdict deny_name(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	if (falls_through(w->config, r))
+		return VERDICT_NEXT;
+	return deny(w, r, zone, snapshot_is_synced(w->snapshot) ? RCODE_NXDOMAIN : RCODE_SERVFAIL);
+}
+
+static enum verdict finish(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	return r->reply.count[SECTION_ANSWER] ? VERDICT_ANSWERED : deny(w, r, zone, RCODE_NOERROR);
+}
+
+static bool is_label(const struct name *name, unsigned i, const char *text)
+{
+	uint8_t length;
+	const uint8_t *label = name_label(name, i, &length);
+
+	return length == strlen(text) && memcmp(label, text, length) == 0;
+}
+
+/* ns.dns.ZONE, the zone in lower case as it came: CoreDNS compares so. */
+static bool is_name_server(const struct request *r, const struct name *zone)
+{
+	const struct name *name = &r->question.name;
+
+	return name->labels == zone->labels + 2 && is_label(name, 0, "ns") && is_label(name, 1, "dns") &&
+	       memcmp(r->wire + MESSAGE_HEADER + name->offset[2], zone->wire, zone->length) == 0;
+}
+
+static void external_target(const struct service *service, struct name *ret)
+{
+	bool ok =
+		name_from_wire(text_of(service, service->external_name), service->external_name.length, ret);
+
+	assert(ok);
+	(void)ok;
+}
+
+static void copy_answers(const struct request *child, struct request *r)
+{
+	struct reader reader;
+	struct record record;
+
+	reader_init(&reader, child->wire, child->reply.length, child->question.end);
+	for (unsigned i = child->reply.count[SECTION_ANSWER]; i && reader_record(&reader, &record); i--)
+		writer_record(&r->reply, SECTION_ANSWER, child->wire, child->reply.length, &record);
+}
+
+/* What the outside says of the name at the end of the chain; nothing is an answer as well. */
+static enum verdict on_child(struct request *r, struct request *child)
+{
+	r->reply_flags |= child->reply_flags & FLAG_TC;
+	copy_answers(child, r);
+	request_release(child);
+	return VERDICT_ANSWERED;
+}
+
+static enum verdict ask_outside(struct request *r, const struct name *target)
+{
+	struct request *child = request_child(r, target, r->question.type);
+
+	if (!child)
+		return VERDICT_ANSWERED;
+	if (request_ask_server(child) == VERDICT_PENDING)
+		return VERDICT_PENDING;
+	return on_child(r, child);
+}
+
+static bool is_in_chain(const struct name *chain, unsigned count, const struct name *name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (name_equal_nocase(&chain[i], name))
+			return true;
+	return false;
+}
+
+/* A and AAAA of an ExternalName. A chain that leads to nothing inside the zone, or back to where it was, is
+ * no answer; one that leads outside is one in any case. */
+static enum verdict chase(const struct kubernetes_worker *w, struct request *r, const struct name *zone,
+	const struct service *service)
+{
+	struct name chain[CHAIN_MAX], target;
+	unsigned count = 0;
+
+	for (; count < CHAIN_MAX; count++) {
+		struct found found;
+
+		external_target(service, &chain[count]);
+		target = chain[count];
+		name_lower(&target);
+		if (name_is_under(&target, &r->question.name) || is_in_chain(chain, count, &target))
+			return deny(w, r, zone, RCODE_NOERROR);
+		write_cname(w->config, r, count ? &chain[count - 1] : NULL, &chain[count]);
+		if (!name_is_under(&target, zone))
+			return ask_outside(r, &chain[count]);
+		found = find_name(w->config, w->snapshot, &target, zone);
+		if (found.kind != FOUND_EXTERNAL)
+			return write_addresses(w->config, r, &found, r->question.type, &chain[count])
+				       ? VERDICT_ANSWERED
+				       : deny(w, r, zone, RCODE_NOERROR);
+		service = found.service;
+	}
+	return deny(w, r, zone, RCODE_NOERROR);
+}
+
+static enum verdict serve_addresses(const struct kubernetes_worker *w, struct request *r,
+	const struct name *zone, const struct found *found)
+{
+	request_reply(r, RCODE_NOERROR, FLAG_AA);
+	if (found->kind == FOUND_EXTERNAL)
+		return chase(w, r, zone, found->service);
+	write_addresses(w->config, r, found, r->question.type, NULL);
+	return finish(w, r, zone);
+}
+
+static enum verdict serve_cname(const struct kubernetes_worker *w, struct request *r, const struct name *zone,
+	const struct found *found)
+{
+	struct name target;
+
+	request_reply(r, RCODE_NOERROR, FLAG_AA);
+	if (found->kind == FOUND_EXTERNAL) {
+		external_target(found->service, &target);
+		write_cname(w->config, r, NULL, &target);
+	}
+	return finish(w, r, zone);
+}
+
+static enum verdict serve_srv(const struct kubernetes_worker *w, struct request *r, const struct name *zone,
+	const struct found *found)
+{
+	request_reply(r, RCODE_NOERROR, FLAG_AA);
+	write_srv(w->config, w->scratch, r, found, zone);
+	return finish(w, r, zone);
+}
+
+/* Any other type: the name exists or it does not. */
+static enum verdict serve_name(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	struct found found = find_name(w->config, w->snapshot, &r->question.name, zone);
+
+	if (found.kind == FOUND_NOTHING)
+		return deny_name(w, r, zone);
+	switch (r->question.type) {
+	case TYPE_A:
+	case TYPE_AAAA:
+		return serve_addresses(w, r, zone, &found);
+	case TYPE_SRV:
+		return serve_srv(w, r, zone, &found);
+	case TYPE_CNAME:
+		return serve_cname(w, r, zone, &found);
+	default:
+		return deny(w, r, zone, RCODE_NOERROR);
+	}
+}
+
+static bool has_records(const struct found *found)
+{
+	struct candidates at = {0};
+	struct candidate candidate;
+
+	return found->kind == FOUND_POD || found->kind == FOUND_EXTERNAL ||
+	       next_candidate(found, &at, &candidate);
+}
+
+/* The version of the specification (section 2.2). Otherwise there is no TXT record; names without any record
+ * of their own are said not to exist, as CoreDNS has it. */
+static enum verdict serve_txt(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	const struct name *name = &r->question.name;
+	struct found found;
+
+	if (name->labels == zone->labels + 1 && is_label(name, 0, "dns-version")) {
+		request_reply(r, RCODE_NOERROR, FLAG_AA);
+		write_version(r);
+		return VERDICT_ANSWERED;
+	}
+	found = find_name(w->config, w->snapshot, name, zone);
+	if (has_records(&found) || (found.kind == FOUND_NAME && found.service))
+		return deny(w, r, zone, RCODE_NOERROR);
+	return deny_name(w, r, zone);
+}
+
+static enum verdict serve_ptr(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	struct ip ip;
+
+	if (!reverse_address(&r->question.name, &ip))
+		return serve_name(w, r, zone);
+	request_reply(r, RCODE_NOERROR, FLAG_AA);
+	return write_ptr(w->config, w->snapshot, r, &ip) ? VERDICT_ANSWERED : deny_name(w, r, zone);
+}
+
+static enum verdict serve_soa(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	request_reply(r, RCODE_NOERROR, FLAG_AA);
+	if (r->question.name.labels == zone->labels)
+		write_soa(w->config, w->snapshot, r, zone, SECTION_ANSWER);
+	return finish(w, r, zone);
+}
+
+/* The zone itself, asked for in lower case: CoreDNS compares so. */
+static bool is_apex_as_came(const struct request *r, const struct name *zone)
+{
+	return r->question.name.labels == zone->labels &&
+	       memcmp(r->wire + MESSAGE_HEADER, zone->wire, zone->length) == 0;
+}
+
+static enum verdict serve_ns(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	request_reply(r, RCODE_NOERROR, FLAG_AA);
+	write_ns(w->config, w->snapshot, r, zone);
+	return finish(w, r, zone);
+}
+
+static enum verdict serve_name_server(
+	const struct kubernetes_worker *w, struct request *r, const struct name *zone)
+{
+	request_reply(r, RCODE_NOERROR, FLAG_AA);
+	if (r->question.type == TYPE_A || r->question.type == TYPE_AAAA)
+		write_ns_addresses(w->config, w->snapshot, r);
+	return finish(w, r, zone);
+}
+
+static enum verdict serve(void *self, struct request *r)
+{
+	const struct kubernetes_worker *w = self;
+	const struct name *zone = zones_match(&w->config->zones, &r->question.name);
+
+	if (!zone)
+		return VERDICT_NEXT;
+	switch (r->question.type) {
+	case TYPE_TXT:
+		return serve_txt(w, r, zone);
+	case TYPE_PTR:
+		return serve_ptr(w, r, zone);
+	case TYPE_SOA:
+		return serve_soa(w, r, zone);
+	case TYPE_NS:
+		if (is_apex_as_came(r, zone))
+			return serve_ns(w, r, zone);
+		break;
+	case TYPE_AXFR:
+	case TYPE_IXFR:
+		return request_fail(r, RCODE_REFUSED, "%s", "");
+	default:
+		break;
+	}
+	if (UNLIKELY(is_name_server(r, zone)))
+		return serve_name_server(w, r, zone);
+	return serve_name(w, r, zone);
+}
+
+static enum verdict resume(void *self, struct request *r, struct request *child)
+{
+	(void)self;
+	return on_child(r, child);
+}
+
+static bool find_namespace(void *self, const struct ip *client, uint8_t ret_label[63], uint8_t *ret_length)
+{
+	const struct kubernetes_worker *w = self;
+	uint64_t cursor = 0;
+	const struct pod *pod = snapshot_pod(w->snapshot, client, &cursor);
+
+	if (!pod)
+		return false;
+	*ret_length = pod->namespace.length;
+	memcpy(ret_label, text_of(pod, pod->namespace), pod->namespace.length);
+	return true;
+}
+
+static void *setup(struct setup *setup, struct error *error)
+{
+	return kubernetes_settings(setup, error);
+}
+
+static bool open_feed(void *config, struct error *error)
+{
+	struct kubernetes *kubernetes = config;
+
+	kubernetes->feed = feed_open(&kubernetes->feed_config, error);
+	return kubernetes->feed;
+}
+
+static void close_feed(void *config)
+{
+	struct kubernetes *kubernetes = config;
+
+	feed_close(kubernetes->feed);
+	selector_free(kubernetes->labels);
+	selector_free(kubernetes->namespace_labels);
+}
+
+static void refresh(void *self)
+{
+	struct kubernetes_worker *w = self;
+	struct snapshot *fresh = feed_take(w->subscriber);
+
+	if (LIKELY(!fresh))
+		return;
+	snapshot_unref(w->snapshot);
+	w->snapshot = fresh;
+}
+
+static void *start(void *config, struct worker *worker)
+{
+	struct kubernetes_worker *w = memory_zero(1, sizeof(*w));
+
+	(void)worker;
+	w->config = config;
+	w->subscriber = feed_subscribe(w->config->feed);
+	w->scratch = srv_scratch_create();
+	refresh(w);
+	assert(w->snapshot);
+	return w;
+}
+
+static void stop(void *self)
+{
+	struct kubernetes_worker *w = self;
+
+	feed_unsubscribe(w->subscriber);
+	snapshot_unref(w->snapshot);
+	srv_scratch_destroy(w->scratch);
+	memory_free(w);
+}
+
+extern const struct plugin plugin_kubernetes;
+
+const struct plugin plugin_kubernetes = {
+	.name = "kubernetes",
+	.is_fresh = true,
+	.setup = setup,
+	.open = open_feed,
+	.start = start,
+	.refresh = refresh,
+	.serve = serve,
+	.resume = resume,
+	.find_namespace = find_namespace,
+	.stop = stop,
+	.close = close_feed,
+};

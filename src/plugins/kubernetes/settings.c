@@ -1,0 +1,396 @@
+/* The properties of kubernetes: CoreDNS', and `table`. Those of the API client are checked, too: a Corefile
+ * that is wrong under CoreDNS is wrong here. */
+#include <ifaddrs.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kubernetes.h"
+
+#define TTL_DEFAULT 5
+#define TTL_MAX	    3600
+#define SECOND	    INT64_C(1000000000)
+
+struct settings { /* while the block is read */
+	struct kubernetes *kubernetes;
+	struct words endpoint, tls, kubeconfig;
+	struct zones multicluster;
+	bool has_multicluster;
+};
+
+static bool no_argument(struct dispenser *d)
+{
+	return !dispenser_argument(d) || dispenser_argument_error(d);
+}
+
+static bool one_word(struct dispenser *d)
+{
+	if (dispenser_arguments(d) == 1)
+		return dispenser_argument(d);
+	while (dispenser_argument(d))
+		;
+	return dispenser_argument_error(d);
+}
+
+static bool parse_table(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	if (!one_word(d))
+		return false;
+	settings->kubernetes->feed_config.table = setup_path(setup, dispenser_value(d));
+	return true;
+}
+
+static bool parse_namespaces(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+	struct feed_config *feed = &settings->kubernetes->feed_config;
+	struct words words = {feed->namespaces, feed->namespace_count};
+
+	if (!dispenser_arguments(d))
+		return dispenser_argument_error(d);
+	setup_words(setup, d, &words);
+	feed->namespaces = words.words;
+	feed->namespace_count = words.count;
+	return true;
+}
+
+/* The words of a selector may be several: "env in (a, b), tier". */
+static bool read_selector(struct setup *setup, struct dispenser *d, const char *what, struct selector **ret)
+{
+	const char *text = "";
+	struct error reason;
+
+	if (!dispenser_arguments(d))
+		return dispenser_argument_error(d);
+	while (dispenser_argument(d))
+		text = arena_format(setup->arena, "%s%s%s", text, *text ? " " : "", dispenser_value(d));
+	selector_free(*ret);
+	*ret = NULL;
+	return selector_parse(text, ret, &reason) ||
+	       dispenser_error(d, "unable to parse %s selector value: '%s': %s", what, text, reason.message);
+}
+
+static bool parse_labels(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	return read_selector(setup, d, "label", &settings->kubernetes->labels);
+}
+
+static bool parse_namespace_labels(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	return read_selector(setup, d, "namespace_label", &settings->kubernetes->namespace_labels);
+}
+
+static bool parse_pods(void *config, struct setup *setup, struct dispenser *d)
+{
+	static const char *const modes[] = {"disabled", "insecure", "verified"};
+	struct settings *settings = config;
+
+	(void)setup;
+	if (!one_word(d))
+		return false;
+	for (size_t i = 0; i < ARRAY_LENGTH(modes); i++) {
+		if (strcmp(modes[i], dispenser_value(d)) == 0) {
+			settings->kubernetes->pods = (enum pods_mode)i;
+			return true;
+		}
+	}
+	return dispenser_error(d, "wrong value for pods: %s,  must be one of: disabled, verified, insecure",
+		dispenser_value(d));
+}
+
+static bool parse_ttl(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+	struct error reason;
+	int64_t ttl;
+
+	(void)setup;
+	if (!dispenser_argument(d))
+		return dispenser_argument_error(d);
+	if (!integer_parse(dispenser_value(d), &ttl, &reason))
+		return dispenser_error(d, "%s", reason.message);
+	if (ttl < 0 || ttl > TTL_MAX)
+		return dispenser_error(d, "ttl must be in range [0, %d]: %lld", TTL_MAX, (long long)ttl);
+	while (dispenser_argument(d))
+		;
+	settings->kubernetes->ttl = (uint32_t)ttl;
+	return true;
+}
+
+static bool parse_fallthrough(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+	struct kubernetes *kubernetes = settings->kubernetes;
+
+	kubernetes->has_fallthrough = true;
+	kubernetes->fallthrough = (struct zones){0};
+	if (!dispenser_arguments(d))
+		zones_add(&kubernetes->fallthrough, setup->arena, ".");
+	while (dispenser_argument(d))
+		zones_add(&kubernetes->fallthrough, setup->arena, dispenser_value(d));
+	return true;
+}
+
+static bool parse_ignore(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	if (!dispenser_argument(d))
+		return true;
+	if (strcmp(dispenser_value(d), "empty_service") != 0)
+		return dispenser_error(d, "unable to parse ignore value: '%s'", dispenser_value(d));
+	settings->kubernetes->ignore_empty = true;
+	return true;
+}
+
+static bool parse_endpoint_pod_names(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	settings->kubernetes->feed_config.endpoint_pod_names = true;
+	return no_argument(d);
+}
+
+static bool parse_noendpoints(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	settings->kubernetes->feed_config.endpoints = false;
+	return no_argument(d);
+}
+
+static bool parse_zonal(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	settings->kubernetes->zonal = true;
+	return no_argument(d);
+}
+
+static bool parse_multicluster(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	settings->has_multicluster = true;
+	while (dispenser_argument(d))
+		zones_add(&settings->multicluster, setup->arena, dispenser_value(d));
+	return true;
+}
+
+static bool parse_startup_timeout(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct error reason;
+	int64_t timeout;
+
+	(void)config;
+	(void)setup;
+	if (!dispenser_argument(d))
+		return dispenser_argument_error(d);
+	if (!duration_parse(dispenser_value(d), &timeout, &reason))
+		return dispenser_error(
+			d, "failed to parse startup_timeout: %s, %s", dispenser_value(d), reason.message);
+	return timeout > 0 || dispenser_error(d, "startup_timeout must be positive: %s", dispenser_value(d));
+}
+
+static bool parse_tls(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	if (dispenser_arguments(d) != 3) {
+		while (dispenser_argument(d))
+			;
+		return dispenser_argument_error(d);
+	}
+	settings->tls = (struct words){0};
+	setup_words(setup, d, &settings->tls);
+	return true;
+}
+
+static bool parse_kubeconfig(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+	struct stat status;
+
+	if (dispenser_arguments(d) < 1 || dispenser_arguments(d) > 2)
+		return dispenser_argument_error(d);
+	settings->kubeconfig = (struct words){0};
+	setup_words(setup, d, &settings->kubeconfig);
+	return stat(settings->kubeconfig.words[0], &status) == 0 ||
+	       dispenser_error(d, "stat %s: no such file or directory", settings->kubeconfig.words[0]);
+}
+
+/* A number of 0 or more that only the API client will use. */
+static bool parse_api_number(void *config, struct setup *setup, struct dispenser *d)
+{
+	const char *name = dispenser_value(d);
+	struct error reason;
+	int64_t number;
+
+	(void)config;
+	(void)setup;
+	if (!one_word(d))
+		return false;
+	if (!integer_parse(dispenser_value(d), &number, &reason))
+		return dispenser_error(d, "invalid %s \"%s\": %s", name, dispenser_value(d), reason.message);
+	return number >= 0 || dispenser_error(d, "%s must be >= 0", name);
+}
+
+static bool parse_api_qps(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct {
+		double qps;
+	} target = {0};
+	const struct option option = {.name = "apiserver_qps", .type = OPTION_NUMBER};
+
+	(void)config;
+	(void)setup;
+	if (!option_read(&option, &target, setup, d))
+		return false;
+	return target.qps >= 0 || dispenser_error(d, "apiserver_qps must be >= 0");
+}
+
+static const struct option options[] = {
+	{.name = "table", .type = OPTION_CALL, .parse = parse_table},
+	{.name = "endpoint", .type = OPTION_WORDS, .offset = offsetof(struct settings, endpoint)},
+	{.name = "tls", .type = OPTION_CALL, .parse = parse_tls},
+	{.name = "kubeconfig", .type = OPTION_CALL, .parse = parse_kubeconfig},
+	{.name = "apiserver_qps", .type = OPTION_CALL, .parse = parse_api_qps},
+	{.name = "apiserver_burst", .type = OPTION_CALL, .parse = parse_api_number},
+	{.name = "apiserver_max_inflight", .type = OPTION_CALL, .parse = parse_api_number},
+	{.name = "namespaces", .type = OPTION_CALL, .parse = parse_namespaces},
+	{.name = "labels", .type = OPTION_CALL, .parse = parse_labels},
+	{.name = "namespace_labels", .type = OPTION_CALL, .parse = parse_namespace_labels},
+	{.name = "pods", .type = OPTION_CALL, .parse = parse_pods},
+	{.name = "endpoint_pod_names", .type = OPTION_CALL, .parse = parse_endpoint_pod_names},
+	{.name = "ttl", .type = OPTION_CALL, .parse = parse_ttl},
+	{.name = "noendpoints", .type = OPTION_CALL, .parse = parse_noendpoints},
+	{.name = "fallthrough", .type = OPTION_CALL, .parse = parse_fallthrough},
+	{.name = "ignore", .type = OPTION_CALL, .parse = parse_ignore},
+	{.name = "multicluster", .type = OPTION_CALL, .parse = parse_multicluster},
+	{.name = "zonal", .type = OPTION_CALL, .parse = parse_zonal},
+	{.name = "startup_timeout", .type = OPTION_CALL, .parse = parse_startup_timeout},
+	{.name = NULL},
+};
+
+/* A name below in-addr.arpa or ip6.arpa that stands for a network, which those two themselves do not. */
+static bool is_reverse(const struct name *zone)
+{
+	static const char *const texts[] = {"in-addr.arpa", "ip6.arpa"};
+	struct name arpa;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+		if (name_from_text(texts[i], &arpa) && name_is_under(zone, &arpa))
+			return true;
+	return false;
+}
+
+static bool find_primary(struct kubernetes *kubernetes)
+{
+	for (size_t i = 0; i < kubernetes->zones.count && !kubernetes->primary; i++)
+		if (!is_reverse(&kubernetes->zones.names[i]))
+			kubernetes->primary = &kubernetes->zones.names[i];
+	return kubernetes->primary;
+}
+
+static void add_local(struct kubernetes *kubernetes, const struct ip *ip)
+{
+	bool is_loopback = ip->family == 4
+				   ? ip->bytes[0] == 127
+				   : memcmp(ip->bytes, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
+
+	if (!is_loopback && kubernetes->local_count < LOCAL_ADDRESSES_MAX)
+		kubernetes->local[kubernetes->local_count++] = *ip;
+}
+
+/* The addresses at which this server can be asked: those of bind, or of all interfaces. */
+static void find_local(struct kubernetes *kubernetes, const struct setup *setup)
+{
+	struct ifaddrs *all;
+	struct ip ip;
+
+	for (size_t i = 0; i < setup->bind->count; i++)
+		if (ip_parse(setup->bind->addresses[i], &ip))
+			add_local(kubernetes, &ip);
+	if (setup->bind->count || getifaddrs(&all) != 0)
+		return;
+	for (const struct ifaddrs *entry = all; entry; entry = entry->ifa_next) {
+		union address address;
+
+		if (!entry->ifa_addr ||
+			(entry->ifa_addr->sa_family != AF_INET && entry->ifa_addr->sa_family != AF_INET6))
+			continue;
+		memcpy(&address, entry->ifa_addr,
+			entry->ifa_addr->sa_family == AF_INET ? sizeof(address.in) : sizeof(address.in6));
+		address_ip(&address, &ip);
+		add_local(kubernetes, &ip);
+	}
+	freeifaddrs(all);
+}
+
+static bool check(const struct settings *settings, struct dispenser *d)
+{
+	const struct kubernetes *kubernetes = settings->kubernetes;
+	const struct feed_config *feed = &kubernetes->feed_config;
+	char text[NAME_TEXT_MAX];
+
+	if (feed->namespace_count && kubernetes->namespace_labels)
+		return dispenser_error(d, "namespaces and namespace_labels cannot both be set");
+	for (size_t i = 0; i < settings->multicluster.count; i++) {
+		const struct name *zone = zones_match(&kubernetes->zones, &settings->multicluster.names[i]);
+
+		name_to_text(&settings->multicluster.names[i], text);
+		if (!zone || !name_equal(zone, &settings->multicluster.names[i]))
+			return dispenser_error(d, "is not authoritative for the multicluster zone %s", text);
+	}
+	if (kubernetes->zonal && !feed->endpoints)
+		return dispenser_error(d, "zonal requires the endpoint cache; remove noendpoints");
+	if (settings->has_multicluster)
+		return dispenser_error(d, "multicluster is not built into this version");
+	return feed->table || dispenser_error(d, "this version reads the service table from files only: "
+						 "`table FILE|DIR` is needed");
+}
+
+static bool read_directive(struct settings *settings, struct setup *setup, struct dispenser *d)
+{
+	struct kubernetes *kubernetes = settings->kubernetes;
+
+	if (!setup_once(setup, d))
+		return false;
+	setup_zones(setup, d, &kubernetes->zones);
+	if (!find_primary(kubernetes))
+		return dispenser_error(d, "non-reverse zone name must be used");
+	return options_parse(options, settings, setup, d) && check(settings, d);
+}
+
+struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error)
+{
+	struct kubernetes *kubernetes = arena_alloc(setup->arena, sizeof(*kubernetes));
+	struct settings settings = {.kubernetes = kubernetes};
+	struct dispenser d;
+
+	kubernetes->ttl = TTL_DEFAULT;
+	kubernetes->feed_config.endpoints = true;
+	dispenser_init(&d, setup->directive, error);
+	while (dispenser_next(&d)) {
+		if (!read_directive(&settings, setup, &d)) {
+			selector_free(kubernetes->labels);
+			selector_free(kubernetes->namespace_labels);
+			return NULL;
+		}
+	}
+	find_local(kubernetes, setup);
+	kubernetes->has_namespaces = kubernetes->feed_config.namespace_count;
+	kubernetes->feed_config.labels = kubernetes->labels;
+	kubernetes->feed_config.namespace_labels = kubernetes->namespace_labels;
+	kubernetes->feed_config.pods = true;
+	return kubernetes;
+}
