@@ -78,15 +78,25 @@ static void on_other_kind(void *context, const char *kind, const char *api_versi
 		reading->files->paths[reading->file], kind, api_version);
 }
 
-static bool is_json(FILE *file, const char *path)
+static bool has_ending(const char *path, const char *ending)
 {
 	size_t length = strlen(path);
-	int c = getc(file);
 
+	return length > strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0;
+}
+
+/* By its name; where that does not tell, a file that begins with a brace is JSON. A flow map of YAML does so, too. */
+static bool is_json(FILE *file, const char *path)
+{
+	int c;
+
+	if (has_ending(path, ".yaml") || has_ending(path, ".yml"))
+		return false;
+	c = getc(file);
 	while (c != EOF && isspace(c))
 		c = getc(file);
 	rewind(file);
-	return c == '{' || (length > 5 && strcmp(path + length - 5, ".json") == 0);
+	return c == '{' || has_ending(path, ".json");
 }
 
 static bool read_file(struct reading *reading, const char *path, struct decoder *decoder)
