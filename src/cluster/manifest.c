@@ -85,7 +85,8 @@ static bool has_ending(const char *path, const char *ending)
 	return length > strlen(ending) && strcmp(path + length - strlen(ending), ending) == 0;
 }
 
-/* By its name; where that does not tell, a file that begins with a brace is JSON. A flow map of YAML does so, too. */
+/* By its name; where that does not tell, a file that begins with a brace is JSON. A flow map of YAML does so,
+ * too. */
 static bool is_json(FILE *file, const char *path)
 {
 	int c;

@@ -5,45 +5,45 @@
 #include "svcdns/request.h"
 #include "tcp.h"
 
-#define CONNECTION_INPUT 4096               /* octets read at a time */
+#define CONNECTION_INPUT 4096 /* octets read at a time */
 
 struct connection {
-	uv_tcp_t             handle;
-	uv_write_t           write;
-	struct tcp          *tcp;
+	uv_tcp_t handle;
+	uv_write_t write;
+	struct tcp *tcp;
 	const struct router *router;
-	union address        client, local;
+	union address client, local;
 
-	enum tcp_state       state;         /* the list it is in; tcp.c keeps these four */
-	bool                 is_listed;
-	uint64_t             since;         /* when it came there, ns */
-	struct connection   *before, *after;
+	enum tcp_state state; /* the list it is in; tcp.c keeps these four */
+	bool is_listed;
+	uint64_t since; /* when it came there, ns */
+	struct connection *before, *after;
 
 	/* In: octets that were read and not taken yet, and the query that they are put together to. */
-	size_t          input_at, input_end;
-	struct request *query;              /* its length prefix stands in the two octets before its wire */
-	size_t          query_have;         /* octets of it, prefix included */
+	size_t input_at, input_end;
+	struct request *query; /* its length prefix stands in the two octets before its wire */
+	size_t query_have;     /* octets of it, prefix included */
 
 	/* Out. */
-	struct request *outgoing, **outgoing_end;  /* replies, in the order in which they became ready */
-	size_t          outgoing_sent;      /* octets of the first that are out, prefix included */
-	size_t          outgoing_octets;    /* of all of them */
-	unsigned        in_flight;          /* queries that were taken and whose replies are not out yet */
+	struct request *outgoing, **outgoing_end; /* replies, in the order in which they became ready */
+	size_t outgoing_sent;			  /* octets of the first that are out, prefix included */
+	size_t outgoing_octets;			  /* of all of them */
+	unsigned in_flight; /* queries that were taken and whose replies are not out yet */
 
-	bool is_reading;                    /* libuv reads */
-	bool is_writing;                    /* libuv holds the first reply: the client is slower than we are */
-	bool is_ended;                      /* no more queries: the client's FIN, or a drain */
-	bool is_closing;                    /* uv_close() was called */
-	bool is_closed;                     /* and has come back: only queries that wait hold the struct now */
-	bool is_ready;                      /* in tcp->ready */
+	bool is_reading; /* libuv reads */
+	bool is_writing; /* libuv holds the first reply: the client is slower than we are */
+	bool is_ended;	 /* no more queries: the client's FIN, or a drain */
+	bool is_closing; /* uv_close() was called */
+	bool is_closed;	 /* and has come back: only queries that wait hold the struct now */
+	bool is_ready;	 /* in tcp->ready */
 	struct connection *ready_next;
 	uint8_t input[CONNECTION_INPUT];
 };
 
 /* Takes the next connection off a listening socket. It frees itself some time after connection_close(). */
 struct connection *connection_accept(struct tcp_listener *listener);
-void               connection_proceed(struct connection *c);   /* takes, answers, sends, as far as it goes now */
-void               connection_end(struct connection *c);       /* close it when what is under way is done */
-void               connection_close(struct connection *c);     /* at once */
+void connection_proceed(struct connection *c); /* takes, answers, sends, as far as it goes now */
+void connection_end(struct connection *c);     /* close it when what is under way is done */
+void connection_close(struct connection *c);   /* at once */
 
 #endif

@@ -1,5 +1,5 @@
-/* Inside net: TCP of one worker: its listening sockets, how many connections there may be, and how long each may be
- * waited for (RFC 7766 section 6.2.3). */
+/* Inside net: TCP of one worker: its listening sockets, how many connections there may be, and how long each
+ * may be waited for (RFC 7766 section 6.2.3). */
 #ifndef NET_TCP_H
 #define NET_TCP_H
 
@@ -10,13 +10,13 @@
 struct connection;
 struct net_worker;
 
-/* What a connection waits for. Each state is a list in the order in which connections came to it, so that, all
- * of a state having the same patience, the first of a list is the one to give up next. */
+/* What a connection waits for. Each state is a list in the order in which connections came to it, so that,
+ * all of a state having the same patience, the first of a list is the one to give up next. */
 enum tcp_state {
-	TCP_FIRST,                          /* the client has not asked anything yet */
-	TCP_IDLE,                           /* all that it asked is answered */
-	TCP_WRITING,                        /* the client does not read its replies */
-	TCP_SERVING,                        /* a plugin has queries: no time-out of ours */
+	TCP_FIRST,   /* the client has not asked anything yet */
+	TCP_IDLE,    /* all that it asked is answered */
+	TCP_WRITING, /* the client does not read its replies */
+	TCP_SERVING, /* a plugin has queries: no time-out of ours */
 	TCP_STATES
 };
 
@@ -25,29 +25,29 @@ struct tcp_list {
 };
 
 struct tcp_listener {
-	uv_tcp_t             handle;
-	struct tcp          *tcp;
+	uv_tcp_t handle;
+	struct tcp *tcp;
 	const struct router *router;
 };
 
 struct tcp {
-	struct net_worker   *owner;
-	struct tcp_listener *listeners;     /* owned */
-	size_t               listener_count;
-	struct tcp_list      lists[TCP_STATES];    /* every open connection is in exactly one */
-	unsigned             connections;   /* open ones */
-	struct connection   *ready;         /* with replies that were delivered since the loop last waited */
-	uv_timer_t           timer;
-	uint64_t             timer_due;     /* ns; 0: not set */
-	bool                 is_draining;
+	struct net_worker *owner;
+	struct tcp_listener *listeners; /* owned */
+	size_t listener_count;
+	struct tcp_list lists[TCP_STATES]; /* every open connection is in exactly one */
+	unsigned connections;		   /* open ones */
+	struct connection *ready;	   /* with replies that were delivered since the loop last waited */
+	uv_timer_t timer;
+	uint64_t timer_due; /* ns; 0: not set */
+	bool is_draining;
 };
 
 void tcp_init(struct tcp *tcp, struct net_worker *owner, size_t listeners);
 void tcp_listen(struct tcp *tcp, const struct router *router, int fd);
-void tcp_flush(struct tcp *tcp);            /* goes on with the connections of `ready` */
-void tcp_drain(struct tcp *tcp);            /* no more connections or queries; what is under way goes on */
-void tcp_close(struct tcp *tcp);            /* all at once; the loop has to run once more */
-void tcp_finish(struct tcp *tcp);           /* after the loop's end */
+void tcp_flush(struct tcp *tcp);  /* goes on with the connections of `ready` */
+void tcp_drain(struct tcp *tcp);  /* no more connections or queries; what is under way goes on */
+void tcp_close(struct tcp *tcp);  /* all at once; the loop has to run once more */
+void tcp_finish(struct tcp *tcp); /* after the loop's end */
 
 /* Moves a connection to the end of a list, as it got on just now; or takes it from its list for good. */
 void tcp_enlist(struct tcp *tcp, struct connection *connection, enum tcp_state state);

@@ -7,28 +7,29 @@
 #include "svcdns/request.h"
 
 struct net_worker;
-struct udp_batch;                           /* the arrays of recvmmsg() and sendmmsg(), shared by a worker's sockets */
+struct udp_batch; /* the arrays of recvmmsg() and sendmmsg(), shared by a worker's sockets */
 
 struct udp {
-	uv_poll_t            poll;
-	struct net_worker   *owner;
+	uv_poll_t poll;
+	struct net_worker *owner;
 	const struct router *router;
-	int                  fd;            /* owned; -1 once it is closed */
-	bool                 is_wildcard;
-	bool                 is_blocked;    /* the kernel took no more: no reading until it does */
-	bool                 is_draining;   /* no reading any more */
-	union address        local;
-	struct request      *outgoing, **outgoing_end;     /* replies in the order in which they became ready */
+	int fd; /* owned; -1 once it is closed */
+	bool is_wildcard;
+	bool is_blocked;  /* the kernel took no more: no reading until it does */
+	bool is_draining; /* no reading any more */
+	union address local;
+	struct request *outgoing, **outgoing_end; /* replies in the order in which they became ready */
 };
 
 struct udp_batch *udp_batch_create(struct worker *worker);
-void              udp_batch_free(struct udp_batch *batch);
+void udp_batch_free(struct udp_batch *batch);
 
-void udp_init(struct udp *udp, struct net_worker *owner, const struct router *router, const union address *address, int fd);
+void udp_init(struct udp *udp, struct net_worker *owner, const struct router *router,
+	const union address *address, int fd);
 void udp_start(struct udp *udp);
-void udp_flush(struct udp *udp);            /* sends what it can of outgoing */
-void udp_drain(struct udp *udp);            /* answers what the kernel holds, then reads no more */
-void udp_close(struct udp *udp);            /* the loop has to run once more */
-void udp_finish(struct udp *udp);           /* after the loop's end */
+void udp_flush(struct udp *udp);  /* sends what it can of outgoing */
+void udp_drain(struct udp *udp);  /* answers what the kernel holds, then reads no more */
+void udp_close(struct udp *udp);  /* the loop has to run once more */
+void udp_finish(struct udp *udp); /* after the loop's end */
 
 #endif

@@ -288,7 +288,8 @@ static bool is_reverse(const struct name *zone)
 	struct name arpa;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-		if (name_from_text(texts[i], &arpa) && name_is_under(zone, &arpa))
+		if (name_from_text(texts[i], &arpa) && zone->labels > arpa.labels &&
+			name_is_under(zone, &arpa))
 			return true;
 	return false;
 }
@@ -355,7 +356,7 @@ static bool check(const struct settings *settings, struct dispenser *d)
 		return dispenser_error(d, "zonal requires the endpoint cache; remove noendpoints");
 	if (settings->has_multicluster)
 		return dispenser_error(d, "multicluster is not built into this version");
-	return feed->table || dispenser_error(d, "this version reads the service table from files only: "
+	return feed->table || dispenser_error(d, "reading the API is not built into this version: "
 						 "`table FILE|DIR` is needed");
 }
 
