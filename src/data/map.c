@@ -211,7 +211,8 @@ void map_apply(const struct map *old, struct map_change *changes, size_t count, 
 	int64_t delta;
 	size_t kept = condense(changes, count, &delta);
 	struct map fresh = {.holds_shared = old->holds_shared, .count = old->count + (size_t)delta};
-	struct merge merge = {.old.map = old, .change = changes, .changes_end = changes + kept};
+	struct merge merge = {
+		.old.map = old, .change = changes, .changes_end = kept ? changes + kept : changes};
 
 	fresh.bits = choose_bits(old->bits, fresh.count);
 	fresh.shards = memory_alloc(sizeof(struct map_shard *) << fresh.bits);
