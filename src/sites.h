@@ -5,20 +5,20 @@
 #include "svcdns/arena.h"
 #include "svcdns/network.h"
 
-struct site {                               /* one zone at one address */
+struct site { /* one zone at one address */
 	const struct name *zone;
-	const char        *host;            /* as the Corefile has it; "": everywhere */
-	uint16_t           port;
-	size_t             block;           /* index of its server block */
-	size_t             listener;        /* set by sites_add() */
+	const char *host; /* as the Corefile has it; "": everywhere */
+	uint16_t port;
+	size_t block;	 /* index of its server block */
+	size_t listener; /* set by sites_add() */
 };
 
 struct sites {
-	struct arena            *arena;     /* holds all of it */
-	struct site             *sites;     /* in the order of the Corefile */
-	size_t                   count;
+	struct arena *arena; /* holds all of it */
+	struct site *sites;  /* in the order of the Corefile */
+	size_t count;
 	struct network_listener *listeners; /* each address once; many sites may share one */
-	size_t                   listener_count;
+	size_t listener_count;
 };
 
 void sites_init(struct sites *sites, struct arena *arena, size_t max);

@@ -111,9 +111,10 @@ static void test_refusals(void **state)
 	loader_init(&loader);
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 		size_t folder = strlen(loader.scratch.path) + strlen("/table.yaml:");
+		const char *name = cases[i].table[0] == '{' ? "table.json" : "table.yaml";
 		struct error error = {""};
 
-		if (loader_load_text(&loader, "table.yaml", cases[i].table, &error))
+		if (loader_load_text(&loader, name, cases[i].table, &error))
 			fail_msg("taken: %s", cases[i].table);
 		assert_true(strlen(error.message) > folder);
 		if (strcmp(error.message + folder, cases[i].error) != 0)
