@@ -15,7 +15,6 @@ struct dispenser {
 void        dispenser_init(struct dispenser *d, const struct directive *directive, struct error *error);
 bool        dispenser_next(struct dispenser *d);                        /* any token: begins the next occurrence */
 bool        dispenser_argument(struct dispenser *d);                    /* only on the same line */
-bool        dispenser_line(struct dispenser *d);                        /* only on a later line */
 bool        dispenser_block(struct dispenser *d);                       /* into `{`, then each line's first token until `}` */
 const char *dispenser_value(const struct dispenser *d);                 /* "" before the first */
 bool        dispenser_opens(const struct dispenser *d);                 /* an opening brace comes next on this line */
@@ -24,7 +23,6 @@ size_t      dispenser_arguments(const struct dispenser *d);             /* left 
 /* All return false. Messages read "FILE:LINE - Error during parsing: MSG" as CoreDNS'. */
 bool dispenser_error(struct dispenser *d, const char *format, ...) ATTRIBUTE_PRINTF(2, 3);
 bool dispenser_argument_error(struct dispenser *d);                     /* "Wrong argument count or unexpected line ending after 'X'" */
-bool dispenser_syntax_error(struct dispenser *d, const char *expecting);/* "FILE:LINE - Syntax error: Unexpected token 'X', expecting 'Y'" */
 bool dispenser_unknown_property(struct dispenser *d);                   /* "unknown property 'X'" */
 
 #endif

@@ -1,257 +1,102 @@
-/* The parser: tokens to server blocks. An import puts the tokens of a file or snippet in its own place, so
- * that whatever reads on does not notice. */
+/* The parser: a stream of tokens to server blocks. An import replaces itself in the stream, so that whatever
+ * reads on does not notice. All that is kept lives in the Corefile's arena. */
 #include "svcdns/corefile.h"
 
-#include <glob.h>
-#include <stdarg.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "lexer.h"
+#include "environment.h"
+#include "library.h"
+#include "stream.h"
 #include "svcdns/buffer.h"
-#include "svcdns/log.h"
-#include "svcdns/memory.h"
 
-#define IMPORTS_MAX	 10000 /* of files, and of snippets, in one Corefile */
-#define TOKENS_MAX	 4000000
-#define REPLACEMENTS_MAX 100 /* environment variables in one token */
-
-struct snippet {
-	const char *name;
-	struct token *tokens; /* in the arena */
-	size_t count;
-	struct snippet *next;
-};
+#define TOKENS_MAX 4000000 /* of the Corefile and all imports */
 
 struct parser {
-	struct corefile *corefile;
 	struct arena *arena;
-	struct token_list list;
-	size_t at; /* the current token; list.count: past the end */
-	struct snippet *snippets;
-	unsigned files, expansions;
+	struct library library;
+	struct stream stream;
+	size_t tokens; /* read or to be read */
 	bool (*is_directive)(const char *);
 	struct error *error;
 };
 
-static const struct token *here(const struct parser *p)
+static const char *replace_environment(struct parser *p)
 {
-	return &p->list.tokens[p->at];
+	return environment_replace(p->arena, &p->stream.token, &p->library.octets, p->error);
 }
 
-static bool at_end(const struct parser *p)
+static bool fail(struct parser *p, const char *message)
 {
-	return p->at >= p->list.count;
+	return token_error(p->error, &p->stream.token, "%s", message);
 }
 
-static bool is_here(const struct parser *p, const char *text)
+static bool count_tokens(struct parser *p, size_t count)
 {
-	return !at_end(p) && strcmp(here(p)->text, text) == 0;
-}
-
-/* The last token that there is, for messages about a file that ends too early. */
-static const struct token *place(const struct parser *p)
-{
-	return at_end(p) ? &p->list.tokens[p->list.count - 1] : here(p);
-}
-
-static bool fail(struct parser *p, const char *format, ...) ATTRIBUTE_PRINTF(2, 3);
-
-static bool fail(struct parser *p, const char *format, ...)
-{
-	char message[sizeof(p->error->message)];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
-	return error_set(
-		p->error, "%s:%u - Error during parsing: %s", place(p)->file, place(p)->line, message);
-}
-
-static bool fail_syntax(struct parser *p, const char *expecting)
-{
-	return error_set(p->error, "%s:%u - Syntax error: Unexpected token '%s', expecting '%s'",
-		place(p)->file, place(p)->line, place(p)->text, expecting);
-}
-
-static bool is_new_line(const struct parser *p)
-{
-	const struct token *before;
-
-	if (p->at == 0 || at_end(p))
-		return true;
-	before = here(p) - 1;
-	return strcmp(before->file, here(p)->file) != 0 || token_last_line(before) < here(p)->line;
-}
-
-/* {$NAME} and {%NAME%}; a value may hold such references itself. */
-static const char *replace_references(
-	struct arena *arena, const char *text, const char *open, const char *close)
-{
-	for (unsigned i = 0; i < REPLACEMENTS_MAX; i++) {
-		const char *begin = strstr(text, open), *end = begin ? strstr(begin, close) : NULL;
-		const char *name, *value;
-
-		if (!end || end <= begin + strlen(open))
-			break;
-		name = arena_text_n(arena, begin + strlen(open), (size_t)(end - begin) - strlen(open));
-		value = getenv(name);
-		text = arena_format(arena, "%.*s%s%s", (int)(begin - text), text, value ? value : "",
-			end + strlen(close));
-	}
-	return text;
-}
-
-static const char *replace_environment(struct arena *arena, const char *text)
-{
-	if (!strchr(text, '{'))
-		return text;
-	return replace_references(arena, replace_references(arena, text, "{%", "%}"), "{$", "}");
-}
-
-static const struct snippet *find_snippet(const struct parser *p, const char *name)
-{
-	const struct snippet *snippet = p->snippets;
-
-	while (snippet && strcmp(snippet->name, name) != 0)
-		snippet = snippet->next;
-	return snippet;
-}
-
-/* Relative to the folder of the file in which the import stands. */
-static const char *absolute(struct parser *p, const char *file, const char *pattern)
-{
-	const char *slash = strrchr(file, '/');
-
-	if (*pattern == '/' || !slash)
-		return pattern;
-	return arena_format(p->arena, "%.*s/%s", (int)(slash - file), file, pattern);
-}
-
-static unsigned count_of(const char *text, char c)
-{
-	unsigned count = 0;
-
-	for (; *text; text++)
-		count += *text == c;
-	return count;
-}
-
-static bool read_file(struct parser *p, const char *path, struct token_list *ret)
-{
-	struct buffer buffer;
-	struct stat status;
-	char reason[512];
-	bool ok;
-
-	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-		return fail(p, "Could not import %s: is a directory", path);
-	buffer_init(&buffer);
-	ok = buffer_read_file(&buffer, path, reason, sizeof(reason));
-	if (!ok)
-		fail(p, "Could not import %s: %s", path, reason);
-	ok = ok &&
-	     lexer_read(ret, p->arena, arena_text(p->arena, path), buffer.bytes, buffer.length, p->error);
-	buffer_finish(&buffer);
-	return ok;
-}
-
-static bool read_matches(struct parser *p, const glob_t *matches, struct token_list *ret)
-{
-	for (size_t i = 0; i < matches->gl_pathc; i++) {
-		if (++p->files > IMPORTS_MAX)
-			return fail(p, "maximum file import depth (%d) exceeded", IMPORTS_MAX);
-		if (!read_file(p, matches->gl_pathv[i], ret))
-			return false;
-	}
-	return true;
-}
-
-static bool import_files(struct parser *p, const char *pattern, struct token_list *ret)
-{
-	const char *path = absolute(p, here(p)->file, pattern);
-	glob_t matches = {0};
-	bool ok;
-
-	if (count_of(path, '*') > 1 || count_of(path, '?') > 1 || (strchr(path, '[') && strchr(path, ']')))
-		return fail(p, "Glob pattern may only contain one wildcard (*), but has others: %s", path);
-	if (glob(path, 0, NULL, &matches) == 0) {
-		ok = read_matches(p, &matches, ret);
-	} else {
-		ok = strpbrk(path, "*?[]");
-		if (ok)
-			log_line(LOG_WARNING, NULL, "No files matching import glob pattern: %s", pattern);
-		else
-			fail(p, "File to import not found: %s", pattern);
-	}
-	globfree(&matches);
-	return ok;
-}
-
-static bool splice(struct parser *p, const struct token *tokens, size_t count)
-{
-	if (p->list.count + count > TOKENS_MAX)
-		return fail(p, "the Corefile has more than %d words, imports included", TOKENS_MAX);
-	p->at--;
-	token_list_splice(&p->list, p->at, tokens, count);
-	return true;
+	p->tokens += count;
+	return p->tokens <= TOKENS_MAX ||
+	       token_error(p->error, &p->stream.token, "more than %d words, imports included", TOKENS_MAX);
 }
 
 /* Stands on "import"; afterwards on the first token of what was imported. */
 static bool import(struct parser *p)
 {
-	const struct snippet *snippet;
-	struct token_list imported = {0};
-	const char *pattern;
-	bool ok;
+	struct token before = p->stream.before;
+	struct passage passage;
+	const char *name;
 
-	p->at++;
-	if (at_end(p) || is_new_line(p)) {
-		p->at--;
+	if (!stream_has_argument(&p->stream))
 		return fail(p, "Wrong argument count or unexpected line ending after 'import'");
-	}
-	pattern = replace_environment(p->arena, here(p)->text);
-	if (!*pattern)
+	stream_next(&p->stream);
+	name = replace_environment(p);
+	if (!name)
+		return false;
+	if (!*name)
 		return fail(p, "Import requires a non-empty filepath");
-	p->at++;
-	if (!at_end(p) && !is_new_line(p))
+	if (stream_has_argument(&p->stream))
 		return fail(p, "Import takes only one argument (glob pattern or file)");
-	p->at--;
-	snippet = find_snippet(p, pattern);
-	if (snippet && ++p->expansions > IMPORTS_MAX)
-		return fail(p, "maximum snippet import depth (%d) exceeded", IMPORTS_MAX);
-	if (snippet)
-		return splice(p, snippet->tokens, snippet->count);
-	ok = import_files(p, pattern, &imported) && splice(p, imported.tokens, imported.count);
-	token_list_finish(&imported);
-	return ok;
+	if (!library_find(&p->library, &p->stream.token, name, &passage, p->error) ||
+		!count_tokens(p, passage.count))
+		return false;
+	stream_replace(&p->stream, &before, passage);
+	return true;
 }
 
-static void add_key(struct parser *p, struct server_block *block, struct token key)
+/* Room for `more` behind `count` tokens of an array in the arena: its capacity is the power of two that holds
+ * them. */
+static struct token *extend(struct parser *p, struct token *tokens, size_t count, size_t more)
 {
-	struct token *keys = arena_alloc(p->arena, (block->key_count + 1) * sizeof(key));
+	size_t capacity = 1;
+	struct token *extended;
 
-	if (block->key_count)
-		memcpy(keys, block->keys, block->key_count * sizeof(key));
-	keys[block->key_count++] = key;
-	block->keys = keys;
+	while (capacity < count)
+		capacity *= 2;
+	if (tokens && count + more <= capacity)
+		return tokens;
+	while (capacity < count + more)
+		capacity *= 2;
+	extended = arena_alloc(p->arena, capacity * sizeof(*extended));
+	if (count)
+		memcpy(extended, tokens, count * sizeof(*extended));
+	return extended;
 }
 
-/* Adds one key; true when a comma behind it announces another. */
-static bool read_key(struct parser *p, struct server_block *block, const char *text)
+/* Adds one key; a comma behind it announces another. A brace that touches a key was to open or close a block.
+ */
+static bool add_key(struct parser *p, struct server_block *block, const char *text, bool *ret_has_comma)
 {
 	size_t length = strlen(text);
-	struct token key = *here(p);
-	bool has_comma = length && text[length - 1] == ',';
+	struct token key = p->stream.token;
 
-	key.text = has_comma ? arena_text_n(p->arena, text, length - 1) : text;
-	if (length)
-		add_key(p, block, key);
-	return has_comma;
+	if (strpbrk(text, "{}"))
+		return token_error(p->error, &key, "a brace must stand apart from other words: '%s'", text);
+	*ret_has_comma = text[length - 1] == ',';
+	key.text = arena_text_n(p->arena, text, *ret_has_comma ? length - 1 : length);
+	block->keys = extend(p, block->keys, block->key_count, 1);
+	block->keys[block->key_count++] = key;
+	return true;
 }
 
 /* Keys run to an opening brace or the end of their line; a comma at its end lets them go on. */
@@ -259,10 +104,12 @@ static bool read_keys(struct parser *p, struct server_block *block)
 {
 	bool expecting = false;
 
-	while (!at_end(p)) {
-		const char *text = replace_environment(p->arena, here(p)->text);
+	while (!p->stream.is_over) {
+		const char *text = replace_environment(p);
 
-		if (strcmp(text, "import") == 0 && is_new_line(p)) {
+		if (!text)
+			return false;
+		if (strcmp(text, "import") == 0 && stream_is_new_line(&p->stream)) {
 			if (!import(p))
 				return false;
 			continue;
@@ -270,9 +117,12 @@ static bool read_keys(struct parser *p, struct server_block *block)
 		if (strcmp(text, "{") == 0)
 			return !expecting ||
 			       fail(p, "Expected another address but had '{' - check for extra comma");
-		expecting = *text ? read_key(p, block, text) : expecting;
-		p->at++;
-		if (!expecting && is_new_line(p))
+		if (strcmp(text, "}") == 0)
+			return fail(p, "Unexpected '}' because no matching opening brace");
+		if (*text && !add_key(p, block, text, &expecting))
+			return false;
+		stream_next(&p->stream);
+		if (!expecting && stream_is_new_line(&p->stream))
 			return true;
 	}
 	return !expecting || fail(p, "Unexpected EOF");
@@ -291,85 +141,89 @@ static struct directive *find_directive(struct parser *p, struct server_block *b
 	return *link;
 }
 
-static void append(struct parser *p, struct directive *directive, const struct token_list *tokens)
+static void add_token(struct parser *p, struct directive *directive, const char *text)
 {
-	size_t count = directive->count + tokens->count;
-	struct token *all = arena_alloc(p->arena, count * sizeof(*all));
+	struct token token = p->stream.token;
 
-	if (directive->count)
-		memcpy(all, directive->tokens, directive->count * sizeof(*all));
-	memcpy(all + directive->count, tokens->tokens, tokens->count * sizeof(*all));
-	directive->tokens = all;
-	directive->count = count;
+	token.text = text;
+	directive->tokens = extend(p, directive->tokens, directive->count, 1);
+	directive->tokens[directive->count++] = token;
 }
 
-/* The tokens of one directive: its line, and its block if it opens one there. */
-static bool read_directive_tokens(struct parser *p, struct token_list *ret)
+/* Whether a directive ends before the current token, which is no import at the beginning of a line. */
+static bool count_braces(struct parser *p, unsigned *nesting, bool *ret_ends)
+{
+	*ret_ends = false;
+	if (stream_is_at(&p->stream, "{")) {
+		if (!*nesting && stream_is_new_line(&p->stream))
+			return fail(p, "Unexpected '{': it must stand on the line of what it opens");
+		(*nesting)++;
+	} else if (!*nesting && stream_is_new_line(&p->stream)) {
+		*ret_ends = true;
+	} else if (stream_is_at(&p->stream, "}")) {
+		if (!*nesting)
+			return fail(p, "Unexpected '}' because no matching opening brace");
+		(*nesting)--;
+	}
+	return true;
+}
+
+/* The tokens of one directive behind its name: its line, and its block if it opens one there. */
+static bool read_directive_tokens(struct parser *p, struct directive *directive)
 {
 	unsigned nesting = 0;
+	bool ends;
 
-	while (p->at++, !at_end(p)) {
-		struct token token = *here(p);
+	stream_next(&p->stream);
+	while (!p->stream.is_over) {
+		const char *text;
 
-		if (strcmp(token.text, "{") == 0)
-			nesting++;
-		else if (is_new_line(p) && !nesting)
-			return true;
-		else if (strcmp(token.text, "}") == 0 && !nesting)
-			return fail(p, "Unexpected '}' because no matching opening brace");
-		else if (strcmp(token.text, "}") == 0)
-			nesting--;
-		else if (strcmp(token.text, "import") == 0 && is_new_line(p)) {
+		if (nesting && stream_is_at(&p->stream, "import") && stream_is_new_line(&p->stream)) {
 			if (!import(p))
 				return false;
-			p->at--;
 			continue;
 		}
-		token.text = replace_environment(p->arena, token.text);
-		token_list_add(ret, token);
+		if (!count_braces(p, &nesting, &ends))
+			return false;
+		if (ends)
+			return true;
+		text = replace_environment(p);
+		if (!text)
+			return false;
+		add_token(p, directive, text);
+		stream_next(&p->stream);
 	}
 	return !nesting || fail(p, "Unexpected EOF");
 }
 
 static bool read_directive(struct parser *p, struct server_block *block)
 {
-	struct token_list tokens = {0};
-	struct token name = *here(p);
-	bool ok;
+	const char *name = replace_environment(p);
+	struct directive *directive;
 
-	name.text = replace_environment(p->arena, name.text);
-	if (!p->is_directive(name.text))
-		return fail(p, "Unknown directive '%s'", name.text);
-	token_list_add(&tokens, name);
-	ok = read_directive_tokens(p, &tokens);
-	if (ok)
-		append(p, find_directive(p, block, name.text), &tokens);
-	token_list_finish(&tokens);
-	return ok;
+	if (!name)
+		return false;
+	if (!p->is_directive(name))
+		return token_error(p->error, &p->stream.token, "Unknown directive '%s'", name);
+	directive = find_directive(p, block, name);
+	add_token(p, directive, name);
+	return read_directive_tokens(p, directive);
 }
 
-/* Stands on the first directive; afterwards on the closing brace or past the end. */
-static bool read_directives(struct parser *p, struct server_block *block)
-{
-	while (!at_end(p) && !is_here(p, "}")) {
-		if (!(is_here(p, "import") ? import(p) : read_directive(p, block)))
-			return false;
-	}
-	return true;
-}
-
-/* A file with a single block may leave the braces out. */
+/* The directives of a block. A file with a single block may leave the braces out; a closing one ends it even
+ * so. */
 static bool read_body(struct parser *p, struct server_block *block)
 {
-	bool has_brace = is_here(p, "{");
+	bool has_brace = stream_is_at(&p->stream, "{");
 
 	if (has_brace)
-		p->at++;
-	if (!read_directives(p, block))
-		return false;
-	if (has_brace && !is_here(p, "}"))
-		return fail_syntax(p, "}");
-	p->at++;
+		stream_next(&p->stream);
+	while (!p->stream.is_over && !stream_is_at(&p->stream, "}"))
+		if (!(stream_is_at(&p->stream, "import") ? import(p) : read_directive(p, block)))
+			return false;
+	if (has_brace && p->stream.is_over)
+		return token_syntax_error(p->error, &p->stream.token, "}");
+	stream_next(&p->stream);
 	return true;
 }
 
@@ -387,47 +241,45 @@ static const char *snippet_name(struct parser *p, const struct server_block *blo
 /* Keeps the tokens between the braces as they stand: they are looked at where they are imported. */
 static bool read_snippet(struct parser *p, const char *name)
 {
-	struct snippet *snippet;
+	const struct token place = p->stream.token;
+	struct token_list list = {0};
+	struct passage passage;
 	unsigned nesting = 1;
-	size_t begin;
 
-	if (find_snippet(p, name)) {
-		return fail(p, "redeclaration of previously declared snippet %s", name);
-	}
-	if (!is_here(p, "{"))
-		return fail_syntax(p, "{");
-	begin = ++p->at;
-	for (; !at_end(p); p->at++) {
-		nesting += is_here(p, "{");
-		nesting -= is_here(p, "}");
+	if (!stream_is_at(&p->stream, "{"))
+		return token_syntax_error(p->error, &p->stream.token, "{");
+	while (stream_next(&p->stream), !p->stream.is_over) {
+		nesting += stream_is_at(&p->stream, "{");
+		nesting -= stream_is_at(&p->stream, "}");
 		if (!nesting)
 			break;
+		token_list_add(&list, p->stream.token);
 	}
+	passage.count = list.count;
+	passage.tokens = arena_copy(p->arena, list.tokens, list.count * sizeof(*list.tokens));
+	token_list_finish(&list);
 	if (nesting)
-		return fail_syntax(p, "}");
-	snippet = arena_alloc(p->arena, sizeof(*snippet));
-	*snippet = (struct snippet){name, NULL, p->at - begin, p->snippets};
-	snippet->tokens =
-		arena_copy(p->arena, p->list.tokens + begin, snippet->count * sizeof(*snippet->tokens));
-	p->snippets = snippet;
-	p->at++;
+		return token_syntax_error(p->error, &p->stream.token, "}");
+	if (!library_add_snippet(&p->library, name, &place, passage, p->error))
+		return false;
+	stream_next(&p->stream);
 	return true;
 }
 
-/* One server block or snippet. */
+/* One server block or snippet. A block without keys counts for nothing, as in CoreDNS. */
 static bool read_block(struct parser *p, struct server_block ***link)
 {
 	struct server_block *block = arena_alloc(p->arena, sizeof(*block));
 	const char *snippet;
 
-	block->file = here(p)->file;
-	block->line = here(p)->line;
+	block->file = p->stream.token.file;
+	block->line = p->stream.token.line;
 	if (!read_keys(p, block))
 		return false;
 	snippet = snippet_name(p, block);
-	if (snippet && !at_end(p))
+	if (snippet)
 		return read_snippet(p, snippet);
-	if (!at_end(p) && !read_body(p, block))
+	if (!p->stream.is_over && !read_body(p, block))
 		return false;
 	if (block->key_count) {
 		**link = block;
@@ -436,32 +288,34 @@ static bool read_block(struct parser *p, struct server_block ***link)
 	return true;
 }
 
-static bool parse(struct parser *p)
+static bool parse(struct parser *p, struct corefile *corefile, const char *name, struct passage passage)
 {
-	struct server_block **link = &p->corefile->blocks;
+	struct server_block **link = &corefile->blocks;
+	bool ok;
 
-	while (!at_end(p))
-		if (!read_block(p, &link))
-			return false;
-	return true;
+	stream_init(&p->stream, name, passage);
+	ok = count_tokens(p, passage.count);
+	while (ok && !p->stream.is_over)
+		ok = read_block(p, &link);
+	stream_finish(&p->stream);
+	return ok;
 }
 
 bool corefile_parse(struct corefile *corefile, const char *name, const char *text, size_t length,
 	bool (*is_directive)(const char *), struct error *error)
 {
-	struct parser p = {.corefile = corefile,
-		.arena = &corefile->arena,
-		.is_directive = is_directive,
-		.error = error};
-	bool ok;
+	struct parser p = {.arena = &corefile->arena, .is_directive = is_directive, .error = error};
+	struct passage passage;
 
 	*corefile = (struct corefile){0};
 	arena_init(&corefile->arena);
-	ok = lexer_read(&p.list, p.arena, arena_text(p.arena, name), text, length, error) && parse(&p);
-	token_list_finish(&p.list);
-	if (!ok)
-		corefile_finish(corefile);
-	return ok;
+	library_init(&p.library, p.arena);
+	name = arena_text(p.arena, name);
+	if (library_lex(&p.library, name, text, length, &passage, error) &&
+		parse(&p, corefile, name, passage))
+		return true;
+	corefile_finish(corefile);
+	return false;
 }
 
 static bool read_stdin(struct buffer *buffer)

@@ -1,10 +1,11 @@
+/* A cursor over the tokens of a directive. It owns nothing; the tokens are those of the Corefile. */
 #include "svcdns/dispenser.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lexer.h"
+#include "token.h"
 
 void dispenser_init(struct dispenser *d, const struct directive *directive, struct error *error)
 {
@@ -27,13 +28,8 @@ const char *dispenser_value(const struct dispenser *d)
 /* Whether the next token stands on the line on which the current one ends. */
 static bool continues(const struct dispenser *d)
 {
-	const struct token *here, *next;
-
-	if (d->cursor == 0 || d->cursor == d->count)
-		return false;
-	here = &d->tokens[d->cursor - 1];
-	next = &d->tokens[d->cursor];
-	return strcmp(here->file, next->file) == 0 && token_last_line(here) == next->line;
+	return d->cursor > 0 && d->cursor < d->count &&
+	       token_continues(&d->tokens[d->cursor - 1], &d->tokens[d->cursor]);
 }
 
 static bool is_next(const struct dispenser *d, const char *text)
@@ -44,11 +40,6 @@ static bool is_next(const struct dispenser *d, const char *text)
 bool dispenser_argument(struct dispenser *d)
 {
 	return continues(d) && !is_next(d, "{") && dispenser_next(d);
-}
-
-bool dispenser_line(struct dispenser *d)
-{
-	return !continues(d) && dispenser_next(d);
 }
 
 bool dispenser_opens(const struct dispenser *d)
@@ -80,12 +71,9 @@ size_t dispenser_arguments(const struct dispenser *d)
 	return count;
 }
 
-/* The place of the current token, and what is wrong there. */
-static bool refuse(struct dispenser *d, const char *kind, const char *message)
+static const struct token *place(const struct dispenser *d)
 {
-	const struct token *token = &d->tokens[d->cursor ? d->cursor - 1 : 0];
-
-	return error_set(d->error, "%s:%u - %s: %s", token->file, token->line, kind, message);
+	return &d->tokens[d->cursor ? d->cursor - 1 : 0];
 }
 
 bool dispenser_error(struct dispenser *d, const char *format, ...)
@@ -96,7 +84,7 @@ bool dispenser_error(struct dispenser *d, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	return refuse(d, "Error during parsing", message);
+	return token_error(d->error, place(d), "%s", message);
 }
 
 bool dispenser_argument_error(struct dispenser *d)
@@ -105,15 +93,6 @@ bool dispenser_argument_error(struct dispenser *d)
 		return dispenser_error(d, "Unexpected token '{', expecting argument");
 	return dispenser_error(
 		d, "Wrong argument count or unexpected line ending after '%s'", dispenser_value(d));
-}
-
-bool dispenser_syntax_error(struct dispenser *d, const char *expecting)
-{
-	char message[sizeof(d->error->message)];
-
-	snprintf(message, sizeof(message), "Unexpected token '%s', expecting '%s'", dispenser_value(d),
-		expecting);
-	return refuse(d, "Syntax error", message);
 }
 
 bool dispenser_unknown_property(struct dispenser *d)

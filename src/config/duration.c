@@ -5,87 +5,119 @@
 
 #include "svcdns/options.h"
 
+#define DIGITS "0123456789"
+
 bool integer_parse(const char *text, int64_t *ret, struct error *error)
 {
 	const char *digits = *text == '-' || *text == '+' ? text + 1 : text;
-	char *end;
 	long long value;
 
-	if (!*digits || strspn(digits, "0123456789") != strlen(digits))
+	if (!*digits || digits[strspn(digits, DIGITS)])
 		return error_set(error, "strconv.Atoi: parsing \"%s\": invalid syntax", text);
 	errno = 0;
-	value = strtoll(text, &end, 10);
+	value = strtoll(text, NULL, 10);
 	if (errno)
 		return error_set(error, "strconv.Atoi: parsing \"%s\": value out of range", text);
 	*ret = value;
 	return true;
 }
 
-struct unit {
-	const char *name;
-	double ns;
-};
-
-static const struct unit *find_unit(const char *text, size_t length)
+/* Nanoseconds of a unit, 0 for what is none. */
+static uint64_t unit_ns(const char *name, size_t length)
 {
-	static const struct unit units[] = {
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
 		{"ns", 1},
-		{"us", 1e3},
-		{"\xc2\xb5s", 1e3}, /* U+00B5 micro sign */
-		{"\xce\xbcs", 1e3}, /* U+03BC Greek letter mu */
-		{"ms", 1e6},
-		{"s", 1e9},
-		{"m", 60e9},
-		{"h", 3600e9},
+		{"us", 1000},
+		{"\xc2\xb5s", 1000}, /* U+00B5 micro sign */
+		{"\xce\xbcs", 1000}, /* U+03BC Greek letter mu */
+		{"ms", 1000000},
+		{"s", 1000000000},
+		{"m", 60000000000},
+		{"h", 3600000000000},
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
-		if (strlen(units[i].name) == length && memcmp(units[i].name, text, length) == 0)
-			return &units[i];
-	return NULL;
+		if (strlen(units[i].name) == length && memcmp(units[i].name, name, length) == 0)
+			return units[i].ns;
+	return 0;
 }
 
-static bool invalid(const char *text, struct error *error)
+/* Reads the digits at *at; false: they stand for more than a duration can hold. */
+static bool read_whole(const char **at, uint64_t *ret)
 {
-	return error_set(error, "time: invalid duration \"%s\"", text);
+	for (*ret = 0; **at && strchr(DIGITS, **at); (*at)++)
+		if (__builtin_mul_overflow(*ret, 10, ret) ||
+			__builtin_add_overflow(*ret, (uint64_t)(**at - '0'), ret))
+			return false;
+	return true;
+}
+
+/* Reads a dot and the digits behind it: the part of one that they are is digits / divisor. Once they are more
+ * than an integer can hold, the rest is passed over. */
+static uint64_t read_fraction(const char **at, double *ret_divisor)
+{
+	uint64_t digits = 0;
+
+	*ret_divisor = 1;
+	if (**at != '.')
+		return 0;
+	for ((*at)++; **at && strchr(DIGITS, **at); (*at)++)
+		if (digits <= INT64_MAX / 10) {
+			digits = digits * 10 + (uint64_t)(**at - '0');
+			*ret_divisor *= 10;
+		}
+	return digits;
+}
+
+/* Adds `count` units and that part of one; false: it is more than a duration can hold. */
+static bool add(uint64_t *sum, uint64_t count, uint64_t ns, uint64_t digits, double divisor)
+{
+	uint64_t part = (uint64_t)((double)digits * ((double)ns / divisor));
+
+	return !__builtin_mul_overflow(count, ns, &count) && !__builtin_add_overflow(*sum, count, sum) &&
+	       !__builtin_add_overflow(*sum, part, sum) && *sum <= INT64_MAX;
 }
 
 /* One number with its unit; adds to *sum. */
-static bool read_part(const char **at, const char *text, double *sum, struct error *error)
+static bool read_part(const char **at, const char *text, uint64_t *sum, struct error *error)
 {
-	size_t number = strspn(*at, "0123456789."), unit;
-	const struct unit *found;
+	const char *begin = *at, *unit;
+	uint64_t whole, digits, ns;
+	double divisor;
+	size_t length;
 
-	if (!number || strspn(*at, ".") == number)
-		return invalid(text, error);
-	unit = strcspn(*at + number, "0123456789.");
-	if (!unit)
+	if (!read_whole(at, &whole))
+		return error_set(error, "time: invalid duration \"%s\"", text);
+	digits = read_fraction(at, &divisor);
+	if (strspn(begin, ".") == (size_t)(*at - begin))
+		return error_set(error, "time: invalid duration \"%s\"", text);
+	unit = *at;
+	length = strcspn(unit, "." DIGITS);
+	if (!length)
 		return error_set(error, "time: missing unit in duration \"%s\"", text);
-	found = find_unit(*at + number, unit);
-	if (!found)
-		return error_set(error, "time: unknown unit \"%.*s\" in duration \"%s\"", (int)unit,
-			*at + number, text);
-	*sum += strtod(*at, NULL) * found->ns;
-	*at += number + unit;
-	return true;
+	ns = unit_ns(unit, length);
+	if (!ns)
+		return error_set(
+			error, "time: unknown unit \"%.*s\" in duration \"%s\"", (int)length, unit, text);
+	*at = unit + length;
+	return add(sum, whole, ns, digits, divisor) ||
+	       error_set(error, "time: invalid duration \"%s\"", text);
 }
 
 bool duration_parse(const char *text, int64_t *ret_ns, struct error *error)
 {
 	const char *at = *text == '-' || *text == '+' ? text + 1 : text;
-	double sum = 0;
+	uint64_t sum = 0;
 
-	if (strcmp(at, "0") == 0) {
-		*ret_ns = 0;
-		return true;
-	}
 	if (!*at)
-		return invalid(text, error);
-	while (*at)
-		if (!read_part(&at, text, &sum, error))
-			return false;
-	if (sum > 9.2e18)
-		return invalid(text, error);
-	*ret_ns = (int64_t)(*text == '-' ? -sum : sum);
+		return error_set(error, "time: invalid duration \"%s\"", text);
+	if (strcmp(at, "0") != 0)
+		while (*at)
+			if (!read_part(&at, text, &sum, error))
+				return false;
+	*ret_ns = *text == '-' ? -(int64_t)sum : (int64_t)sum;
 	return true;
 }

@@ -6,45 +6,6 @@
 #include <string.h>
 
 #include "svcdns/buffer.h"
-#include "svcdns/memory.h"
-
-void token_list_add(struct token_list *list, struct token token)
-{
-	if (list->count == list->capacity) {
-		list->capacity = list->capacity ? 2 * list->capacity : 64;
-		list->tokens = memory_resize(list->tokens, list->capacity * sizeof(token));
-	}
-	list->tokens[list->count++] = token;
-}
-
-void token_list_splice(struct token_list *list, size_t at, const struct token *tokens, size_t count)
-{
-	size_t after = list->count - at - 2, total = at + count + after;
-
-	if (total > list->capacity) {
-		list->capacity = 2 * total;
-		list->tokens = memory_resize(list->tokens, list->capacity * sizeof(*tokens));
-	}
-	memmove(list->tokens + at + count, list->tokens + at + 2, after * sizeof(*tokens));
-	if (count)
-		memcpy(list->tokens + at, tokens, count * sizeof(*tokens));
-	list->count = total;
-}
-
-void token_list_finish(struct token_list *list)
-{
-	memory_free(list->tokens);
-	*list = (struct token_list){0};
-}
-
-unsigned token_last_line(const struct token *token)
-{
-	unsigned line = token->line;
-
-	for (const char *at = token->text; (at = strchr(at, '\n')); at++)
-		line++;
-	return line;
-}
 
 struct lexer {
 	struct token_list *list;
@@ -82,9 +43,9 @@ static void finish_token(struct lexer *lexer, unsigned line)
 }
 
 /* Inside quotes only \" is an escape; a backslash before anything else stays. */
-static void read_quoted(struct lexer *lexer)
+static bool read_quoted(struct lexer *lexer, struct error *error)
 {
-	unsigned line = lexer->line;
+	const struct token begin = {"", lexer->file, lexer->line};
 
 	for (lexer->at++; lexer->at < lexer->end && *lexer->at != '"'; lexer->at++) {
 		if (*lexer->at == '\\' && lexer->at + 1 < lexer->end) {
@@ -96,9 +57,11 @@ static void read_quoted(struct lexer *lexer)
 			lexer->line++;
 		buffer_add(&lexer->word, lexer->at, 1);
 	}
-	if (lexer->at < lexer->end)
-		lexer->at++;
-	finish_token(lexer, line);
+	if (lexer->at == lexer->end)
+		return token_error(error, &begin, "the double quote is not closed");
+	lexer->at++;
+	finish_token(lexer, begin.line);
+	return true;
 }
 
 static void read_word(struct lexer *lexer)
@@ -118,31 +81,46 @@ static void skip_comment(struct lexer *lexer)
 	lexer->at = newline ? newline : lexer->end;
 }
 
+static bool read_all(struct lexer *lexer, struct error *error)
+{
+	while (lexer->at < lexer->end) {
+		size_t space = space_length(lexer->at, lexer->end);
+
+		lexer->line += *lexer->at == '\n';
+		if (space || *lexer->at == '\r')
+			lexer->at += space ? space : 1;
+		else if (*lexer->at == '#')
+			skip_comment(lexer);
+		else if (*lexer->at != '"')
+			read_word(lexer);
+		else if (!read_quoted(lexer, error))
+			return false;
+	}
+	return true;
+}
+
+/* Tokens are C strings from here on. */
+static bool refuse_nul(const struct lexer *lexer, const char *nul, struct error *error)
+{
+	struct token place = {"", lexer->file, 1};
+
+	for (const char *at = lexer->at; at < nul; at++)
+		place.line += *at == '\n';
+	return token_error(error, &place, "a NUL octet");
+}
+
 bool lexer_read(struct token_list *list, struct arena *arena, const char *file, const char *text,
 	size_t length, struct error *error)
 {
 	struct lexer lexer = {list, arena, file, text, text + length, 1, {0}};
 	const char *nul = length ? memchr(text, '\0', length) : NULL;
+	bool ok;
 
 	if (nul)
-		return error_set(error,
-			"%s - Error during parsing: the file holds a NUL octet, at offset %td", file,
-			nul - text);
+		return refuse_nul(&lexer, nul, error);
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		lexer.at += 3; /* byte order mark */
-	while (lexer.at < lexer.end) {
-		size_t space = space_length(lexer.at, lexer.end);
-
-		lexer.line += *lexer.at == '\n';
-		if (space || *lexer.at == '\r')
-			lexer.at += space ? space : 1;
-		else if (*lexer.at == '#')
-			skip_comment(&lexer);
-		else if (*lexer.at == '"')
-			read_quoted(&lexer);
-		else
-			read_word(&lexer);
-	}
+	ok = read_all(&lexer, error);
 	buffer_finish(&lexer.word);
-	return true;
+	return ok;
 }

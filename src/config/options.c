@@ -1,6 +1,7 @@
 /* Properties by table. Every kind of value has one reader; what a table cannot say, its own parse() reads. */
 #include "svcdns/options.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,22 +24,22 @@ static void arity(const struct option *option, unsigned *ret_min, unsigned *ret_
 	*ret_max = option->type == OPTION_WORDS || option->type == OPTION_ZONES ? UINT_MAX : *ret_min;
 }
 
-static bool is_in_range(const struct option *option, double value)
+/* For an integer value, or a duration in nanoseconds. */
+static bool is_in_range(const struct option *option, int64_t value)
 {
-	return (!option->low && !option->high) ||
-	       (value >= (double)option->low && value <= (double)option->high);
-}
-
-static bool out_of_range(const struct option *option, struct dispenser *d)
-{
-	return dispenser_error(d, "%s must be in range [%lld, %lld]: %s", option->name,
-		(long long)option->low, (long long)option->high, dispenser_value(d));
+	return (!option->low && !option->high) || (value >= option->low && value <= option->high);
 }
 
 /* Passes on what a value's reader said. */
 static bool refuse(struct dispenser *d, const struct error *reason)
 {
 	return dispenser_error(d, "%s", reason->message);
+}
+
+static bool out_of_range(const struct option *option, struct dispenser *d)
+{
+	return dispenser_error(d, "%s must be in range [%lld, %lld]: %s", option->name,
+		(long long)option->low, (long long)option->high, dispenser_value(d));
 }
 
 static bool read_integer(const struct option *option, void *config, struct dispenser *d)
@@ -48,7 +49,7 @@ static bool read_integer(const struct option *option, void *config, struct dispe
 
 	if (!integer_parse(dispenser_value(d), &value, &reason))
 		return refuse(d, &reason);
-	if (!is_in_range(option, (double)value))
+	if (!is_in_range(option, value))
 		return out_of_range(option, d);
 	*(int64_t *)target(option, config) = value;
 	return true;
@@ -61,7 +62,7 @@ static bool read_duration(const struct option *option, void *config, struct disp
 
 	if (!duration_parse(dispenser_value(d), &value, &reason))
 		return refuse(d, &reason);
-	if (!is_in_range(option, (double)value))
+	if (!is_in_range(option, value))
 		return dispenser_error(d, "%s is out of range: %s", option->name, dispenser_value(d));
 	*(int64_t *)target(option, config) = value;
 	return true;
@@ -69,13 +70,13 @@ static bool read_duration(const struct option *option, void *config, struct disp
 
 static bool read_number(const struct option *option, void *config, struct dispenser *d)
 {
+	const char *text = dispenser_value(d);
 	char *end;
-	double value = strtod(dispenser_value(d), &end);
+	double value = strtod(text, &end);
 
-	if (*end || end == dispenser_value(d))
-		return dispenser_error(
-			d, "strconv.ParseFloat: parsing \"%s\": invalid syntax", dispenser_value(d));
-	if (!is_in_range(option, value))
+	if (*end || end == text || isspace((unsigned char)*text))
+		return dispenser_error(d, "strconv.ParseFloat: parsing \"%s\": invalid syntax", text);
+	if ((option->low || option->high) && !(value >= (double)option->low && value <= (double)option->high))
 		return out_of_range(option, d);
 	*(double *)target(option, config) = value;
 	return true;

@@ -1,9 +1,9 @@
+/* What the setup() of every plugin needs. What it returns lives in the arena of the setup. */
 #include "svcdns/setup.h"
 
 #include <string.h>
 
-/* Whatever is left after the first occurrence has been read is a second one, or a block that opens too late.
- */
+/* Whatever is left after the first occurrence has been read is a second one. */
 bool setup_once(const struct setup *setup, struct dispenser *d)
 {
 	(void)setup;
@@ -26,20 +26,16 @@ void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *r
 		zones_add(ret, setup->arena, dispenser_value(d));
 }
 
-static void add_word(struct words *words, struct arena *arena, const char *word)
-{
-	const char **all = arena_alloc(arena, (words->count + 1) * sizeof(*all));
-
-	if (words->count)
-		memcpy(all, words->words, words->count * sizeof(*all));
-	all[words->count++] = word;
-	words->words = all;
-}
-
 void setup_words(const struct setup *setup, struct dispenser *d, struct words *ret)
 {
+	size_t more = dispenser_arguments(d);
+	const char **words = arena_alloc(setup->arena, (ret->count + more) * sizeof(*words));
+
+	if (ret->count)
+		memcpy(words, ret->words, ret->count * sizeof(*words));
+	ret->words = words;
 	while (dispenser_argument(d))
-		add_word(ret, setup->arena, dispenser_value(d));
+		words[ret->count++] = dispenser_value(d);
 }
 
 const char *setup_path(const struct setup *setup, const char *path)

@@ -1,11 +1,13 @@
+/* Zones from words. A CIDR whose mask does not end on a label of its reverse name becomes several zones.
+ * Names live in the caller's arena. */
 #include "svcdns/zones.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "svcdns/address.h"
+#include "svcdns/buffer.h"
 
 #define ZONE_TEXT_MAX 255
 
@@ -56,24 +58,18 @@ static bool parse_cidr(const char *text, struct ip *ret_ip, unsigned *ret_bits)
 }
 
 /* The reverse zone of a prefix that ends on a label. */
-static void reverse_zone(const struct ip *ip, unsigned bits, char out[NAME_TEXT_MAX])
+static void reverse_zone(const struct ip *ip, unsigned bits, struct buffer *text)
 {
-	static const char hex[] = "0123456789abcdef";
-	char *at = out;
+	unsigned labels = bits / (ip->family == 4 ? 8 : 4);
 
-	if (ip->family == 4) {
-		for (unsigned i = bits / 8; i > 0; i--)
-			at += sprintf(at, "%u.", ip->bytes[i - 1]);
-		strcpy(at, "in-addr.arpa.");
-		return;
+	buffer_clear(text);
+	for (unsigned i = labels; i-- > 0;) {
+		if (ip->family == 4)
+			buffer_format(text, "%u.", ip->bytes[i]);
+		else
+			buffer_format(text, "%x.", i % 2 ? ip->bytes[i / 2] & 15 : ip->bytes[i / 2] >> 4);
 	}
-	for (unsigned i = bits / 4; i > 0; i--) {
-		uint8_t octet = ip->bytes[(i - 1) / 2];
-
-		*at++ = hex[(i - 1) % 2 ? octet & 15 : octet >> 4];
-		*at++ = '.';
-	}
-	strcpy(at, "ip6.arpa.");
+	buffer_text(text, ip->family == 4 ? "in-addr.arpa." : "ip6.arpa.");
 }
 
 /* A mask that ends within a label stands for all labels that it leaves open: at most 128 of IPv4, 8 of IPv6.
@@ -81,36 +77,40 @@ static void reverse_zone(const struct ip *ip, unsigned bits, char out[NAME_TEXT_
 static void add_cidr(struct zones *zones, struct arena *arena, const struct ip *ip, unsigned bits)
 {
 	unsigned step = ip->family == 4 ? 8 : 4, whole = (bits + step - 1) / step * step;
-	unsigned count = 1u << (whole - bits);
-	char text[NAME_TEXT_MAX];
+	unsigned shift = whole % 8 ? 4 : 0; /* the last label may be the high half of an octet */
+	struct buffer text;
 
-	for (unsigned i = 0; i < count; i++) {
+	buffer_init(&text);
+	for (unsigned i = 0; i < 1u << (whole - bits); i++) {
 		struct ip part = *ip;
 
-		if (whole) {
-			unsigned shift = step == 8 || whole % 8 == 0 ? 0 : 4;
-
+		if (whole)
 			part.bytes[(whole - 1) / 8] |= (uint8_t)(i << shift);
-		}
-		reverse_zone(&part, whole, text);
-		add_name(zones, arena, text);
+		reverse_zone(&part, whole, &text);
+		add_name(zones, arena, text.bytes);
 	}
+	buffer_finish(&text);
 }
 
-/* Taken from the front of a key: what stands before "://". */
-static const char *take_scheme(const char **key)
+/* What stands before "://" is taken off the key. Schemes know no case (RFC 3986 section 3.1). */
+static bool take_scheme(const char **key, const char **ret, struct error *error)
 {
 	static const char *const schemes[] = {"dns", "tls", "quic", "grpc", "https", "https3"};
+	const char *end = strstr(*key, "://");
 
+	*ret = "dns";
+	if (!end)
+		return true;
 	for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
 		size_t length = strlen(schemes[i]);
 
-		if (strncmp(*key, schemes[i], length) == 0 && strncmp(*key + length, "://", 3) == 0) {
-			*key += length + 3;
-			return schemes[i];
+		if ((size_t)(end - *key) == length && strncasecmp(*key, schemes[i], length) == 0) {
+			*ret = schemes[i];
+			*key = end + strlen("://");
+			return true;
 		}
 	}
-	return "dns";
+	return error_set(error, "unknown scheme: %s", *key);
 }
 
 /* Digits behind the last colon are a port. A zone name may hold colons of its own. */
@@ -137,6 +137,15 @@ static bool take_port(const char *key, struct arena *arena, const char **ret_zon
 	return true;
 }
 
+/* A name may hold any octet, but not these in a word that a person wrote. A slash may stand in a name of RFC
+ * 2317, though not in its last label: there it was to be a CIDR. */
+static bool is_plausible(const char *text)
+{
+	const char *slash = strrchr(text, '/');
+
+	return !strpbrk(text, " \t\r\n,:(){}\"'") && !(slash && !strchr(slash, '.'));
+}
+
 static bool add_zone(struct zones *zones, struct arena *arena, const char *text, struct error *error)
 {
 	struct ip ip;
@@ -144,13 +153,14 @@ static bool add_zone(struct zones *zones, struct arena *arena, const char *text,
 
 	if (strlen(text) > ZONE_TEXT_MAX)
 		return error_set(error, "specified zone is too long: %zu > %d", strlen(text), ZONE_TEXT_MAX);
-	if (parse_cidr(text, &ip, &bits)) {
-		if (ip.family == 6 && (*text == ':' || *text == '0'))
-			return error_set(error, "invalid CIDR %s", text);
-		add_cidr(zones, arena, &ip, bits);
-		return true;
-	}
-	return add_name(zones, arena, text) || error_set(error, "zone is not a valid domain name: %s", text);
+	if (!parse_cidr(text, &ip, &bits))
+		return (is_plausible(text) && add_name(zones, arena, text)) ||
+		       error_set(error, "zone is not a valid domain name: %s", text);
+	/* CoreDNS cannot tell such an address from a port. */
+	if (ip.family == 6 && (*text == ':' || *text == '0'))
+		return error_set(error, "invalid CIDR %s", text);
+	add_cidr(zones, arena, &ip, bits);
+	return true;
 }
 
 bool zones_parse_key(const char *key, struct arena *arena, struct server_key *ret, struct error *error)
@@ -158,8 +168,8 @@ bool zones_parse_key(const char *key, struct arena *arena, struct server_key *re
 	const char *zone;
 
 	*ret = (struct server_key){0};
-	ret->scheme = take_scheme(&key);
-	return take_port(key, arena, &zone, &ret->port, error) && add_zone(&ret->zones, arena, zone, error);
+	return take_scheme(&key, &ret->scheme, error) && take_port(key, arena, &zone, &ret->port, error) &&
+	       add_zone(&ret->zones, arena, zone, error);
 }
 
 bool zones_add(struct zones *zones, struct arena *arena, const char *text)

@@ -66,6 +66,7 @@ static enum verdict settle(struct request *request, enum verdict verdict)
 	} else if (verdict == VERDICT_DROP) {
 		request_reply(request, RCODE_SERVFAIL, 0);
 		request->bare = true;
+		request->is_dropped = true;
 		go_up(request);
 	}
 	return verdict;

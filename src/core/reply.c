@@ -20,6 +20,8 @@ void request_reply(struct request *request, uint16_t rcode, uint16_t flags)
 	if (!(request->flags & FLAG_OPCODE))
 		request->reply_flags |= request->flags & (FLAG_RD | FLAG_CD);
 	request->bare = false;
+	request->is_dropped = false;
+	request->opt_length = 0;
 }
 
 enum verdict request_fail(struct request *request, uint16_t rcode, const char *reason, ...)
@@ -41,6 +43,7 @@ static void take_opt(struct request *request, const uint8_t *message, const stru
 	size_t length = opt->end - opt->rdata;
 
 	request->rcode |= (uint16_t)(opt->ttl >> 24 << 4);
+	request->opt_length = (uint16_t)(opt->end - opt->begin);
 	if (!request->edns.present || length > EDNS_OPTIONS_MAX ||
 		!edns_options_are_whole(message + opt->rdata, length))
 		return;

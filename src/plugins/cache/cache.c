@@ -384,6 +384,7 @@ static void reply(void *self, struct request *r)
 	if (!lookup->is_leading)
 		return;
 	followers = flight_end(&w->flights, &lookup->flight);
+	r->opt_length = 0; /* as CoreDNS, whose cache takes it out */
 	set_ad(r, lookup->wants_ad);
 	make_key(w->cache, r, &key);
 	if (lookup->is_stale && !is_refresh(r))

@@ -11,6 +11,7 @@
 	"{>rflags} {rsize} "                                                                                 \
 	"{duration}"
 #define COMBINED COMMON " \"{>opcode}\""
+#define UNKNOWN	 "RCODE" /* stands before the number of an rcode without a name */
 
 struct line { /* being written */
 	char *out;
@@ -151,8 +152,12 @@ static void write_rcode(struct line *line, const struct request *r, uint64_t now
 	char text[TYPE_TEXT_MAX];
 
 	(void)now;
+	if (r->is_dropped) {
+		put(line, "-");
+		return;
+	}
 	rcode_text(r->rcode, text);
-	put(line, text);
+	put(line, strncmp(text, UNKNOWN, strlen(UNKNOWN)) == 0 ? text + strlen(UNKNOWN) : text);
 }
 
 static void write_rflags(struct line *line, const struct request *r, uint64_t now)
@@ -170,18 +175,23 @@ static void write_rflags(struct line *line, const struct request *r, uint64_t no
 	};
 
 	(void)now;
+	if (r->is_dropped) {
+		put(line, "-");
+		return;
+	}
 	put(line, "qr");
 	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
 		if (r->reply_flags & flags[i].flag)
 			put(line, flags[i].text);
 }
 
-/* The reply without compression and OPT record, as CoreDNS counts. */
+/* The reply without compression, and without our own OPT record, as CoreDNS counts. */
 static void write_rsize(struct line *line, const struct request *r, uint64_t now)
 {
 	const struct writer *w = &r->reply;
-	unsigned records = (unsigned)w->count[0] + w->count[1] + w->count[2];
-	size_t size = r->question.end;
+	unsigned records =
+		(unsigned)w->count[0] + w->count[1] + w->count[2]; /* none of one that is dropped */
+	size_t size = r->is_dropped ? 0 : r->question.end + r->opt_length;
 	struct reader reader;
 	struct record record;
 

@@ -25,6 +25,8 @@ struct rules { /* lifetime: configuration */
 
 static unsigned class_of(const struct request *r)
 {
+	if (r->is_dropped)
+		return CLASS_ERROR;
 	switch (request_reply_kind(r)) {
 	case REPLY_SUCCESS:
 	case REPLY_DELEGATION:
