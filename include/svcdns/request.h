@@ -84,6 +84,9 @@ void            request_release(struct request *request);               /* accep
 /* Per-request state of the plugin that is serving (its plugin->state_size octets); undefined until the plugin writes it. */
 void *request_state(struct request *request);
 
+/* Changes flags of the query's header: for the plugins below, and for a server that it is forwarded to. */
+void request_change_flags(struct request *request, uint16_t clear, uint16_t set);
+
 /* Begins a reply: header and question stay, sections are empty. flags: of FLAG_AA, FLAG_RA, FLAG_AD; RD and CD are the
  * client's. */
 void request_reply(struct request *request, uint16_t rcode, uint16_t flags);
