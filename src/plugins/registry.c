@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
+extern const struct plugin plugin_any, plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
+	plugin_hosts, plugin_kubernetes, plugin_log, plugin_minimal, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -35,7 +35,7 @@ const struct registration registry[] = {
 	{"dnstap", NULL},
 	{"local", NULL},
 	{"dns64", NULL},
-	{"any", NULL},
+	{"any", &plugin_any},
 	{"chaos", NULL},
 	{"loadbalance", NULL},
 	{"tsig", NULL},
@@ -47,7 +47,7 @@ const struct registration registry[] = {
 	{"header", NULL},
 	{"dnssec", NULL},
 	{"tls", NULL},
-	{"minimal", NULL},
+	{"minimal", &plugin_minimal},
 	{"template", NULL},
 	{"transfer", NULL},
 	{"hosts", &plugin_hosts},
