@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_any, plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_hosts, plugin_kubernetes, plugin_log, plugin_minimal, plugin_search, plugin_whoami;
+extern const struct plugin plugin_any, plugin_bind, plugin_cache, plugin_chaos, plugin_debug, plugin_errors,
+	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_minimal, plugin_nsid,
+	plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -20,7 +21,7 @@ const struct registration registry[] = {
 	{"timeouts", NULL},
 	{"multisocket", NULL},
 	{"reload", NULL},
-	{"nsid", NULL},
+	{"nsid", &plugin_nsid},
 	{"bufsize", NULL},
 	{"bind", &plugin_bind},
 	{"debug", &plugin_debug},
@@ -36,7 +37,7 @@ const struct registration registry[] = {
 	{"local", NULL},
 	{"dns64", NULL},
 	{"any", &plugin_any},
-	{"chaos", NULL},
+	{"chaos", &plugin_chaos},
 	{"loadbalance", NULL},
 	{"tsig", NULL},
 	{"rewrite", NULL},
