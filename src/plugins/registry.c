@@ -5,8 +5,8 @@
 #include <string.h>
 
 extern const struct plugin plugin_any, plugin_bind, plugin_cache, plugin_chaos, plugin_debug, plugin_errors,
-	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_minimal, plugin_nsid,
-	plugin_search, plugin_whoami;
+	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_local, plugin_log, plugin_minimal,
+	plugin_nsid, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -34,7 +34,7 @@ const struct registration registry[] = {
 	{"errors", &plugin_errors},
 	{"log", &plugin_log},
 	{"dnstap", NULL},
-	{"local", NULL},
+	{"local", &plugin_local},
 	{"dns64", NULL},
 	{"any", &plugin_any},
 	{"chaos", &plugin_chaos},
