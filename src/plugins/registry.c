@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_any, plugin_bind, plugin_cache, plugin_chaos, plugin_debug, plugin_errors,
-	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_local, plugin_log, plugin_minimal,
-	plugin_nsid, plugin_search, plugin_whoami;
+extern const struct plugin plugin_any, plugin_bind, plugin_bufsize, plugin_cache, plugin_chaos, plugin_debug,
+	plugin_errors, plugin_forward, plugin_header, plugin_hosts, plugin_kubernetes, plugin_local,
+	plugin_log, plugin_minimal, plugin_nsid, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -22,7 +22,7 @@ const struct registration registry[] = {
 	{"multisocket", NULL},
 	{"reload", NULL},
 	{"nsid", &plugin_nsid},
-	{"bufsize", NULL},
+	{"bufsize", &plugin_bufsize},
 	{"bind", &plugin_bind},
 	{"debug", &plugin_debug},
 	{"trace", NULL},
@@ -45,7 +45,7 @@ const struct registration registry[] = {
 	{"search", &plugin_search}, /* ours: above acl and cache, which see the full names */
 	{"acl", NULL},
 	{"cache", &plugin_cache},
-	{"header", NULL},
+	{"header", &plugin_header},
 	{"dnssec", NULL},
 	{"tls", NULL},
 	{"minimal", &plugin_minimal},
