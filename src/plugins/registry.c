@@ -6,11 +6,11 @@
 
 extern const struct plugin plugin_any, plugin_bind, plugin_bufsize, plugin_cache, plugin_chaos, plugin_debug,
 	plugin_errors, plugin_forward, plugin_header, plugin_hosts, plugin_kubernetes, plugin_local,
-	plugin_log, plugin_minimal, plugin_nsid, plugin_search, plugin_whoami;
+	plugin_log, plugin_metadata, plugin_minimal, plugin_nsid, plugin_root, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
-	{"root", NULL},
-	{"metadata", NULL},
+	{"root", &plugin_root},
+	{"metadata", &plugin_metadata},
 	{"geoip", NULL},
 	{"cancel", NULL},
 	{"proxyproto", NULL},
