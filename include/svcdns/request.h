@@ -37,6 +37,7 @@ struct request {
 	enum transport       transport;
 	union address        client, local; /* local: the address that was asked, also on wildcard sockets */
 	uint64_t             received;      /* worker->now when it was read, ns */
+	uint64_t             deadline;      /* worker->now until which it may wait for others, ns; UINT64_MAX: no limit */
 
 	/* The question. The wire keeps it as it came, 0x20 case included, from octet 12 on. */
 	uint16_t        id, flags;          /* header as it came (message.h, FLAG_*) */

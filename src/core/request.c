@@ -59,6 +59,7 @@ struct request *request_child(struct request *parent, const struct name *name, u
 	child->client = parent->client;
 	child->local = parent->local;
 	child->received = parent->received;
+	child->deadline = parent->deadline;
 	child->id = parent->id;
 	child->flags = parent->flags & (FLAG_RD | FLAG_CD | FLAG_AD);
 	child->question.name = *name;

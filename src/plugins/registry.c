@@ -4,15 +4,16 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_any, plugin_bind, plugin_bufsize, plugin_cache, plugin_chaos, plugin_debug,
-	plugin_errors, plugin_forward, plugin_header, plugin_hosts, plugin_kubernetes, plugin_local,
-	plugin_log, plugin_metadata, plugin_minimal, plugin_nsid, plugin_root, plugin_search, plugin_whoami;
+extern const struct plugin plugin_any, plugin_bind, plugin_bufsize, plugin_cache, plugin_cancel, plugin_chaos,
+	plugin_debug, plugin_errors, plugin_forward, plugin_header, plugin_hosts, plugin_kubernetes,
+	plugin_local, plugin_log, plugin_metadata, plugin_minimal, plugin_nsid, plugin_root, plugin_search,
+	plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", &plugin_root},
 	{"metadata", &plugin_metadata},
 	{"geoip", NULL},
-	{"cancel", NULL},
+	{"cancel", &plugin_cancel},
 	{"proxyproto", NULL},
 	{"quic", NULL},
 	{"grpc_server", NULL},
