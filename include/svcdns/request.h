@@ -37,6 +37,7 @@ struct request {
 	enum transport       transport;
 	union address        client, local; /* local: the address that was asked, also on wildcard sockets */
 	uint64_t             received;      /* worker->now when it was read, ns */
+	uint64_t             deadline;      /* worker->now until which it may wait for others, ns; UINT64_MAX: no limit */
 
 	/* The question. The wire keeps it as it came, 0x20 case included, from octet 12 on. */
 	uint16_t        id, flags;          /* header as it came (message.h, FLAG_*) */
@@ -83,6 +84,9 @@ void            request_release(struct request *request);               /* accep
 
 /* Per-request state of the plugin that is serving (its plugin->state_size octets); undefined until the plugin writes it. */
 void *request_state(struct request *request);
+
+/* Changes flags of the query's header: for the plugins below, and for a server that it is forwarded to. */
+void request_change_flags(struct request *request, uint16_t clear, uint16_t set);
 
 /* Begins a reply: header and question stay, sections are empty. flags: of FLAG_AA, FLAG_RA, FLAG_AD; RD and CD are the
  * client's. */

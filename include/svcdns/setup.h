@@ -30,6 +30,8 @@ bool setup_bare(struct dispenser *d);
 void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *ret);
 /* The rest of this line's arguments, added to what ret holds. */
 void setup_words(const struct setup *setup, struct dispenser *d, struct words *ret);
+/* What the machine calls itself; "localhost" where it has no name. */
+const char *setup_host_name(const struct setup *setup);
 /* A file name, made absolute by `root` as CoreDNS does. */
 const char *setup_path(const struct setup *setup, const char *path);
 

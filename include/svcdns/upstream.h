@@ -43,8 +43,9 @@ void                   upstream_stop(struct upstream_group *group);
 
 /* Forwards the query in request->wire as it came (wire[0 .. query_length)), with an id of its own. done() is called, never
  * from within upstream_ask(), when the upstream's reply stands in the request (OPT left out), or a bare SERVFAIL with
- * request->error set because the time budget (5 s) or the number of tries is used up. VERDICT_PENDING, or VERDICT_ANSWERED
- * when it failed at once: REFUSED because more than max_concurrent are under way, SERVFAIL because nothing can be sent. */
+ * request->error set because the time budget (5 s, but not beyond request->deadline) or the number of tries is used up.
+ * VERDICT_PENDING, or VERDICT_ANSWERED when it failed at once: REFUSED because more than max_concurrent are under way,
+ * SERVFAIL because nothing can be sent. */
 enum verdict upstream_ask(struct upstream_group *group, struct request *request,
 	void (*done)(void *context, struct request *request), void *context);
 

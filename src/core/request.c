@@ -15,6 +15,12 @@ bool request_may_wait(const struct request *request)
 	return request->worker->waiting < WORKER_WAITING_MAX;
 }
 
+void request_change_flags(struct request *request, uint16_t clear, uint16_t set)
+{
+	request->flags = (uint16_t)((request->flags & ~clear) | set);
+	writer_put_u16_at(request->wire + 2, request->flags);
+}
+
 /* The child's query as it would have come over the wire: forward sends it on as it stands. */
 static void write_query(struct request *child, const struct request *parent, const struct name *name)
 {
@@ -53,6 +59,7 @@ struct request *request_child(struct request *parent, const struct name *name, u
 	child->client = parent->client;
 	child->local = parent->local;
 	child->received = parent->received;
+	child->deadline = parent->deadline;
 	child->id = parent->id;
 	child->flags = parent->flags & (FLAG_RD | FLAG_CD | FLAG_AD);
 	child->question.name = *name;

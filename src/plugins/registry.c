@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
+extern const struct plugin plugin_any, plugin_bind, plugin_bufsize, plugin_cache, plugin_cancel, plugin_chaos,
+	plugin_debug, plugin_errors, plugin_forward, plugin_header, plugin_hosts, plugin_kubernetes,
+	plugin_local, plugin_log, plugin_metadata, plugin_minimal, plugin_nsid, plugin_root, plugin_search,
+	plugin_whoami;
 
 const struct registration registry[] = {
-	{"root", NULL},
-	{"metadata", NULL},
+	{"root", &plugin_root},
+	{"metadata", &plugin_metadata},
 	{"geoip", NULL},
-	{"cancel", NULL},
+	{"cancel", &plugin_cancel},
 	{"proxyproto", NULL},
 	{"quic", NULL},
 	{"grpc_server", NULL},
@@ -20,8 +22,8 @@ const struct registration registry[] = {
 	{"timeouts", NULL},
 	{"multisocket", NULL},
 	{"reload", NULL},
-	{"nsid", NULL},
-	{"bufsize", NULL},
+	{"nsid", &plugin_nsid},
+	{"bufsize", &plugin_bufsize},
 	{"bind", &plugin_bind},
 	{"debug", &plugin_debug},
 	{"trace", NULL},
@@ -33,10 +35,10 @@ const struct registration registry[] = {
 	{"errors", &plugin_errors},
 	{"log", &plugin_log},
 	{"dnstap", NULL},
-	{"local", NULL},
+	{"local", &plugin_local},
 	{"dns64", NULL},
-	{"any", NULL},
-	{"chaos", NULL},
+	{"any", &plugin_any},
+	{"chaos", &plugin_chaos},
 	{"loadbalance", NULL},
 	{"tsig", NULL},
 	{"rewrite", NULL},
@@ -44,10 +46,10 @@ const struct registration registry[] = {
 	{"search", &plugin_search}, /* ours: above acl and cache, which see the full names */
 	{"acl", NULL},
 	{"cache", &plugin_cache},
-	{"header", NULL},
+	{"header", &plugin_header},
 	{"dnssec", NULL},
 	{"tls", NULL},
-	{"minimal", NULL},
+	{"minimal", &plugin_minimal},
 	{"template", NULL},
 	{"transfer", NULL},
 	{"hosts", &plugin_hosts},

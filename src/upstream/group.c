@@ -381,6 +381,8 @@ enum verdict upstream_ask(struct upstream_group *group, struct request *request,
 	exchange->context = context;
 	exchange->first = first_server(group);
 	exchange->give_up = group->worker->now + GIVE_UP_NS;
+	if (exchange->give_up > request->deadline)
+		exchange->give_up = request->deadline;
 	exchange->is_tcp = config->force_tcp || (request->transport == TRANSPORT_TCP && !config->prefer_udp);
 	exchange->is_starting = true;
 	try_next(exchange, NULL);

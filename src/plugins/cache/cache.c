@@ -267,8 +267,7 @@ static void on_refreshed(struct request *child, enum verdict verdict)
 /* Below the cache, AD is asked for: what is kept serves all clients. */
 static void set_ad(struct request *r, bool on)
 {
-	r->flags = (uint16_t)(on ? r->flags | FLAG_AD : r->flags & ~FLAG_AD);
-	writer_put_u16_at(r->wire + 2, r->flags);
+	request_change_flags(r, FLAG_AD, on ? FLAG_AD : 0);
 }
 
 /* Asks below without anybody waiting for it. */
