@@ -9,6 +9,8 @@
 #include "svcdns/name.h"
 #include "svcdns/request.h"
 
+#define UPSTREAM_ATTEMPTS_EACH 2            /* tries for each server, as CoreDNS has it where nothing else is said */
+
 enum upstream_policy { UPSTREAM_RANDOM, UPSTREAM_ROUND_ROBIN, UPSTREAM_SEQUENTIAL };
 
 struct upstream_config {                    /* outlives every group made of it */
@@ -22,7 +24,7 @@ struct upstream_config {                    /* outlives every group made of it *
 	int64_t              max_idle;      /* connections per server; 0: no limit */
 	int64_t              read_timeout;  /* ns for one try */
 	int64_t              max_fails;     /* failed probes after which a server is down; 0: never */
-	int64_t              max_connect_attempts; /* tries per query; 0: twice the number of servers */
+	int64_t              max_connect_attempts; /* tries per query */
 	int64_t              max_concurrent;/* queries under way, all workers together; 0: no limit */
 	_Atomic int64_t     *under_way;     /* shared by the groups made of this */
 	int64_t              health_interval;      /* ns */

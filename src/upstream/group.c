@@ -16,7 +16,6 @@
 
 #define GIVE_UP_NS    (5 * CLOCK_S)
 #define PROBE_TIMEOUT CLOCK_S
-#define ATTEMPTS_EACH 2 /* tries for each server, where max_connect_attempts is not set */
 
 void group_hold(struct upstream_group *group)
 {
@@ -139,12 +138,6 @@ static void fail(struct exchange *exchange, const char *reason)
 	finish(exchange);
 }
 
-static unsigned attempts_max(const struct upstream_config *config)
-{
-	return config->max_connect_attempts ? (unsigned)config->max_connect_attempts
-					    : ATTEMPTS_EACH * (unsigned)config->server_count;
-}
-
 /* The next server in this query's order that is up; any one when all are down; NULL when that is not wanted.
  */
 static struct server *choose_server(struct exchange *exchange)
@@ -176,7 +169,7 @@ static void try_next(struct exchange *exchange, const char *reason)
 	struct server *server;
 
 	if (exchange->group->is_stopping || exchange->group->worker->now >= exchange->give_up ||
-		exchange->attempts >= attempts_max(exchange->group->config)) {
+		exchange->attempts >= exchange->group->config->max_connect_attempts) {
 		fail(exchange, reason ? reason : "no healthy proxies");
 		return;
 	}
