@@ -11,7 +11,10 @@
 
 #define UPSTREAM_ATTEMPTS_EACH 2            /* tries for each server, as CoreDNS has it where nothing else is said */
 
-enum upstream_policy { UPSTREAM_RANDOM, UPSTREAM_ROUND_ROBIN, UPSTREAM_SEQUENTIAL };
+enum upstream_policy {
+	UPSTREAM_RANDOM, UPSTREAM_ROUND_ROBIN, UPSTREAM_SEQUENTIAL,
+	UPSTREAM_FASTEST                    /* the smallest smoothed round-trip time; now and then another, to know theirs */
+};
 
 struct upstream_config {                    /* outlives every group made of it */
 	union address       *servers;
@@ -19,6 +22,8 @@ struct upstream_config {                    /* outlives every group made of it *
 	enum upstream_policy policy;
 	bool                 force_tcp, prefer_udp;
 	bool                 failfast;      /* failfast_all_unhealthy_upstreams */
+	bool                 random_case;   /* letters of names are sent in random case, which a reply has to repeat */
+	int64_t              hedge;         /* ns after which a second server is asked besides; 0: never. UDP only */
 	int64_t              expire;        /* ns that an idle connection is kept */
 	int64_t              max_age;       /* ns; 0: no limit */
 	int64_t              max_idle;      /* connections per server; 0: no limit */

@@ -126,7 +126,7 @@ static bool parse_tls(void *config, struct setup *setup, struct dispenser *d)
 	return true;
 }
 
-static const char *const policies[] = {"random", "round_robin", "sequential", NULL};
+static const char *const policies[] = {"random", "round_robin", "sequential", "fastest", NULL};
 static const char *const methods[] = {"POST", "GET", NULL};
 
 #define UPSTREAM(member) offsetof(struct forward, upstream.member)
@@ -184,6 +184,12 @@ static const struct option options[] = {
 	{.name = "failfast_all_unhealthy_upstreams", .type = OPTION_FLAG, .offset = UPSTREAM(failfast)},
 	{.name = "failover", .type = OPTION_CALL, .parse = parse_failover},
 	{.name = "resolver", .type = OPTION_CALL, .parse = parse_resolver},
+	{.name = "random_case", .type = OPTION_FLAG, .offset = UPSTREAM(random_case)}, /* ours */
+	{.name = "hedge",
+		.type = OPTION_DURATION,
+		.offset = UPSTREAM(hedge),
+		.low = 1,
+		.high = INT64_MAX}, /* ours */
 	{.name = "source_address", .type = OPTION_CALL, .parse = parse_source_address},
 	{.name = NULL},
 };
