@@ -115,9 +115,18 @@ struct request *request_child(struct request *parent, const struct name *name, u
 enum verdict request_ask_below(struct request *child);
 enum verdict request_ask_server(struct request *child);
 
+/* The reply of a child as that to the request itself: rcode, flags, records, and why it failed. */
+void request_reply_child(struct request *request, const struct request *child);
+/* The same, behind a CNAME record from the name that was asked to `target`, which the child has records of. Nobody signed
+ * that one: no AD (RFC 4035 section 3.2.3). */
+void request_reply_alias(struct request *request, const struct request *child, const struct name *target, uint32_t ttl);
+
 /* Cuts a child that is VERDICT_PENDING loose from its parent, which may go on at once. When the child is done, done() is
  * called with it instead of the plugin's resume(), and releases it; `owner` is the caller's. */
 void request_detach(struct request *child, void (*done)(struct request *, enum verdict), void *owner);
+
+/* Whether records of a name are wanted: class IN, and neither a NOTIFY nor a transfer. */
+bool request_is_look_up(const struct request *request);
 
 /* False when so many requests of this worker wait already that no further one may: answer SERVFAIL then. */
 bool request_may_wait(const struct request *request);

@@ -10,6 +10,14 @@
 
 #define OPT_OCTETS 11
 
+bool request_is_look_up(const struct request *request)
+{
+	const struct question *question = &request->question;
+
+	return question->class == CLASS_IN && !(request->flags & FLAG_OPCODE) &&
+	       question->type != TYPE_AXFR && question->type != TYPE_IXFR;
+}
+
 bool request_may_wait(const struct request *request)
 {
 	return request->worker->waiting < WORKER_WAITING_MAX;
