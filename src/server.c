@@ -145,6 +145,7 @@ static void make_blocks(struct server *server)
 		struct block *block = &server->blocks[server->block_count++];
 
 		block->source = b;
+		block->setup.directives = b->directives;
 		block->setup.arena = &server->arena;
 		block->setup.bind = &block->bind;
 	}

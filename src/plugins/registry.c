@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
+extern const struct plugin plugin_autopath, plugin_bind, plugin_cache, plugin_debug, plugin_errors,
+	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -40,7 +40,7 @@ const struct registration registry[] = {
 	{"loadbalance", NULL},
 	{"tsig", NULL},
 	{"rewrite", NULL},
-	{"autopath", NULL},
+	{"autopath", &plugin_autopath},
 	{"search", &plugin_search}, /* ours: above acl and cache, which see the full names */
 	{"acl", NULL},
 	{"cache", &plugin_cache},

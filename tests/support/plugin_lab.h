@@ -54,7 +54,8 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
 		return false;
 	lab->setup = (struct setup){.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind};
-	lab->setup.directive = lab->corefile.blocks->directives;
+	lab->setup.directives = lab->corefile.blocks->directives;
+	lab->setup.directive = lab->setup.directives;
 	zones_add(&lab->setup.zones, &lab->arena, ".");
 	lab->config = plugin->setup(&lab->setup, &lab->error);
 	return lab->config;
