@@ -109,6 +109,8 @@ enum reply_kind request_reply_kind(const struct request *request);
  * parent is REQUEST_DEPTH_MAX deep. What comes back is read from child->rcode, child->bare, child->reply.count and, from
  * child->question.end on, child->wire: no OPT record, never truncated, header not written. */
 struct request *request_child(struct request *parent, const struct name *name, uint16_t type);
+/* A question of the server's own, RD set, for upstream_ask(): it has no client, no parent and no chain. */
+struct request *request_own(struct worker *worker, const struct name *name, uint16_t type);
 /* Sends a child down the rest of the parent's chain, or through the whole server. VERDICT_ANSWERED: read it, then
  * request_release() it. VERDICT_PENDING: return that; when the child is done, the plugin's resume() gets it, and
  * releases it likewise. A child that was dropped comes back as a bare SERVFAIL. */

@@ -5,7 +5,8 @@
 #include <string.h>
 
 extern const struct plugin plugin_autopath, plugin_bind, plugin_cache, plugin_debug, plugin_errors,
-	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
+	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_loop, plugin_search,
+	plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -60,7 +61,7 @@ const struct registration registry[] = {
 	{"auto", NULL},
 	{"secondary", NULL},
 	{"etcd", NULL},
-	{"loop", NULL},
+	{"loop", &plugin_loop},
 	{"forward", &plugin_forward},
 	{"grpc", NULL},
 	{"erratic", NULL},

@@ -153,13 +153,16 @@ static bool is_asked_by_client(const struct request *r)
 	return !r->parent;
 }
 
-/* Names that have been searched before, and those of addresses, which no stub resolver searches. */
-static bool is_left_alone(const struct search *search, const struct name *name)
+/* Names that have been searched before, those of addresses, which no stub resolver searches, and what the
+ * loop plugin asks: its name is meant as it is. */
+static bool is_left_alone(const struct search *search, const struct question *question)
 {
+	const struct name *name = &question->name;
+
 	for (unsigned i = 0; i < search->count; i++)
 		if (name_is_under(name, &search->list[i]))
 			return true;
-	return !name->labels || name_is_under(name, &search->reverse[0]) ||
+	return !name->labels || question->type == TYPE_HINFO || name_is_under(name, &search->reverse[0]) ||
 	       name_is_under(name, &search->reverse[1]);
 }
 
@@ -171,7 +174,7 @@ static enum verdict serve(void *self, struct request *r)
 
 	look_up->is_last = false;
 	if (!request_is_look_up(r) || !is_asked_by_client(r) || !zones_match(&search->zones, name) ||
-		is_left_alone(search, name))
+		is_left_alone(search, &r->question))
 		return VERDICT_NEXT;
 	*look_up = (struct look_up){.step = STEP_AS_IS, .failed = NEVER_FAILED};
 	if (name->labels - 1 < search->ndots)
