@@ -15,8 +15,8 @@
 struct autopath { /* lifetime: configuration */
 	struct zones zones;
 	struct resolv_conf file;
-	const char *source; /* plugin that has the list, if it is in the block; NULL: the file */
-	const struct directive *directives;
+	const char *source; /* plugin whose list goes before the file's, if it is in the block; NULL: none */
+	const struct directive *directives; /* of the block */
 };
 
 struct walk {		   /* request_state() */
@@ -158,13 +158,6 @@ static enum verdict serve(void *self, struct request *r)
 	return go_on(autopath, r, walk);
 }
 
-static const struct directive *find_directive(const struct directive *directive, const char *name)
-{
-	while (directive && strcmp(directive->name, name) != 0)
-		directive = directive->next;
-	return directive;
-}
-
 /* autopath [ZONES...] RESOLV-CONF|@PLUGIN */
 static bool read_directive(
 	struct autopath *autopath, struct setup *setup, struct dispenser *d, struct error *error)
@@ -200,18 +193,34 @@ static void *setup(struct setup *setup, struct error *error)
 	return autopath;
 }
 
-/* A plugin that is not in the block has no list, and nothing is done then. One that is has to be able to. */
+static bool is_in_block(const struct autopath *autopath, const char *name)
+{
+	const struct directive *directive = autopath->directives;
+
+	while (directive && strcmp(directive->name, name) != 0)
+		directive = directive->next;
+	return directive;
+}
+
+static const struct plugin *find_plugin(const char *name)
+{
+	const struct registration *r = registry;
+
+	while (r->name && strcmp(r->name, name) != 0)
+		r++;
+	return r->plugin;
+}
+
+/* A plugin that is not in the chain has no list, and nothing is done then; one that is there must know of
+ * lists. */
 static bool check_source(void *config, struct error *error)
 {
 	const struct autopath *autopath = config;
-	const struct registration *r = registry;
+	const char *source = autopath->source;
+	const struct plugin *plugin = source && is_in_block(autopath, source) ? find_plugin(source) : NULL;
 
-	if (!autopath->source || !find_directive(autopath->directives, autopath->source))
-		return true;
-	while (r->name && strcmp(r->name, autopath->source) != 0)
-		r++;
-	return !r->plugin || !r->plugin->serve || r->plugin->find_search_name ||
-	       error_set(error, "%s does not implement the AutoPather interface", autopath->source);
+	return !plugin || !plugin->serve || plugin->find_search_name ||
+	       error_set(error, "%s does not implement the AutoPather interface", source);
 }
 
 extern const struct plugin plugin_autopath;

@@ -25,9 +25,8 @@
 #define LABEL_BITS   62
 #define LABEL_DIGITS 20
 
-struct loop {			  /* lifetime: configuration */
-	const char *zone, *query; /* as the log shows them */
-	const char *at;
+struct loop {			       /* lifetime: configuration */
+	const char *zone, *query, *at; /* as the log shows them */
 	struct name probe;
 	union address address; /* where this server is asked */
 	struct upstream_config upstream;
