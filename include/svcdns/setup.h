@@ -17,7 +17,9 @@ struct setup {
 	const struct plugin    *plugin;
 	struct arena           *arena;      /* lifetime "generation" */
 	const struct directive *directive;
+	const struct directive *directives; /* of the whole block, in the order of the Corefile */
 	struct zones            zones;      /* of the server block's keys, in their order */
+	uint16_t                port;       /* of the first of them */
 	struct bind            *bind;       /* the bind plugin fills it */
 	const char             *root;       /* folder that relative file names start from; NULL: the working directory */
 };

@@ -72,7 +72,7 @@ void udp_init(struct udp *udp, struct net_worker *owner, const struct router *ro
 	const union address *address, int fd)
 {
 	*udp = (struct udp){.owner = owner, .router = router, .fd = fd, .local = *address};
-	udp->is_wildcard = socket_is_wildcard(address);
+	udp->is_wildcard = address_is_wildcard(address);
 	udp->outgoing_end = &udp->outgoing;
 	uv_poll_init(&owner->loop, &udp->poll, fd);
 }

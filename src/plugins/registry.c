@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_any, plugin_bind, plugin_bufsize, plugin_cache, plugin_cancel, plugin_chaos,
-	plugin_debug, plugin_errors, plugin_forward, plugin_header, plugin_hosts, plugin_kubernetes,
-	plugin_local, plugin_log, plugin_metadata, plugin_minimal, plugin_nsid, plugin_root, plugin_search,
-	plugin_whoami;
+extern const struct plugin plugin_any, plugin_autopath, plugin_bind, plugin_bufsize, plugin_cache,
+	plugin_cancel, plugin_chaos, plugin_debug, plugin_errors, plugin_forward, plugin_header, plugin_hosts,
+	plugin_kubernetes, plugin_local, plugin_log, plugin_loop, plugin_metadata, plugin_minimal,
+	plugin_nsid, plugin_root, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", &plugin_root},
@@ -42,7 +42,7 @@ const struct registration registry[] = {
 	{"loadbalance", NULL},
 	{"tsig", NULL},
 	{"rewrite", NULL},
-	{"autopath", NULL},
+	{"autopath", &plugin_autopath},
 	{"search", &plugin_search}, /* ours: above acl and cache, which see the full names */
 	{"acl", NULL},
 	{"cache", &plugin_cache},
@@ -62,7 +62,7 @@ const struct registration registry[] = {
 	{"auto", NULL},
 	{"secondary", NULL},
 	{"etcd", NULL},
-	{"loop", NULL},
+	{"loop", &plugin_loop},
 	{"forward", &plugin_forward},
 	{"grpc", NULL},
 	{"erratic", NULL},

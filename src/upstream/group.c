@@ -72,11 +72,11 @@ void exchange_release(struct exchange *exchange)
 
 static void on_deadline(uv_timer_t *timer);
 
-/* In whole milliseconds, one more than is left. */
+/* In whole milliseconds, one more than is left; 0 for what is over already. */
 void deadlines_set_timer(struct upstream_group *group)
 {
 	const struct exchange *time_out = group->time_outs.oldest, *hedge = group->hedges.oldest;
-	uint64_t now = group->worker->now, deadline = UINT64_MAX;
+	uint64_t now = group->worker->now, deadline = UINT64_MAX, left;
 
 	if (time_out)
 		deadline = time_out->deadline;
@@ -86,8 +86,9 @@ void deadlines_set_timer(struct upstream_group *group)
 		uv_timer_stop(&group->timer);
 		return;
 	}
+	left = deadline > now ? (deadline - now) / CLOCK_MS + 1 : 0;
 	uv_update_time(group->worker->loop);
-	uv_timer_start(&group->timer, on_deadline, (deadline > now ? deadline - now : 0) / CLOCK_MS + 1, 0);
+	uv_timer_start(&group->timer, on_deadline, left, 0);
 }
 
 static bool is_down(const struct server *server)

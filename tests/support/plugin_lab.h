@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "svcdns/chain.h"
+#include "svcdns/clock.h"
 #include "svcdns/memory.h"
 #include "svcdns/query.h"
 #include "svcdns/registry.h"
@@ -32,6 +33,7 @@ struct lab {
 	struct chain chain;
 	struct router router;
 	struct worker worker;
+	struct uv_loop_s *loop; /* of the worker; NULL: plugins that need none */
 	struct request *request;
 	enum verdict delivered; /* VERDICT_NEXT: not yet */
 
@@ -56,7 +58,8 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
 		return false;
 	lab->setup = (struct setup){.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind};
-	lab->setup.directive = lab->corefile.blocks->directives;
+	lab->setup.directives = lab->corefile.blocks->directives;
+	lab->setup.directive = lab->setup.directives;
 	zones_add(&lab->setup.zones, &lab->arena, ".");
 	lab->config = plugin->setup(&lab->setup, &lab->error);
 	return lab->config;
@@ -74,8 +77,8 @@ static inline void lab_start(struct lab *lab, const struct link *links, unsigned
 {
 	struct route *route = memory_zero(1, sizeof(*route));
 
-	worker_init(&lab->worker, 0, NULL);
-	lab->worker.now = 1;
+	worker_init(&lab->worker, 0, lab->loop);
+	lab->worker.now = lab->loop ? clock_monotonic() : 1; /* what runs on a loop sets it so */
 	lab->self = lab->plugin->start ? lab->plugin->start(lab->config, &lab->worker) : lab->config;
 	for (unsigned i = 0; i < count; i++)
 		lab->links[i] = links[i].plugin ? links[i] : (struct link){lab->plugin, lab->self, 0};

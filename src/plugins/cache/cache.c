@@ -327,6 +327,13 @@ static enum verdict hit(
 	return VERDICT_ANSWERED;
 }
 
+/* What loop asks comes by again where there is a loop, and has to be seen to: by waiting it would never end.
+ */
+static bool may_wait_for_itself(const struct request *r)
+{
+	return r->question.type != TYPE_HINFO;
+}
+
 static enum verdict miss(struct cache_worker *w, struct request *r, const struct key *key, bool is_stale)
 {
 	struct lookup *lookup = request_state(r);
@@ -337,6 +344,8 @@ static enum verdict miss(struct cache_worker *w, struct request *r, const struct
 	lookup->wants_ad = r->flags & FLAG_AD;
 	if (flight && !request_may_wait(r))
 		return request_fail(r, RCODE_SERVFAIL, "too many queries are waiting");
+	if (flight && !may_wait_for_itself(r))
+		return VERDICT_NEXT;
 	if (flight) {
 		flight_join(flight, r);
 		return VERDICT_PENDING;
