@@ -21,6 +21,7 @@
 #define TCP_CONNECTIONS 1024 /* per worker */
 #define TCP_FIRST_NS	((int64_t)(3 * CLOCK_S))
 #define TCP_IDLE_NS	((int64_t)(10 * CLOCK_S))
+#define TCP_WRITE_NS	((int64_t)(5 * CLOCK_S))
 
 struct instance { /* one plugin in one server block */
 	const struct plugin *plugin;
@@ -32,6 +33,7 @@ struct block {
 	const struct server_block *source;
 	struct setup setup; /* plugin and directive change from one to the next; the rest is the block's */
 	struct bind bind;
+	struct timeouts timeouts;
 	uint16_t *ports; /* one for each of setup.zones */
 	unsigned instance_count;
 };
@@ -149,6 +151,7 @@ static void make_blocks(struct server *server)
 		block->setup.directives = b->directives;
 		block->setup.arena = &server->arena;
 		block->setup.bind = &block->bind;
+		block->setup.timeouts = &block->timeouts;
 	}
 }
 
@@ -224,7 +227,11 @@ static bool add_sites(struct server *server, size_t block_index, struct error *e
 			struct site site = {.zone = &block->setup.zones.names[zone],
 				.port = block->ports[zone],
 				.host = block->bind.count ? block->bind.addresses[host] : "",
-				.block = block_index};
+				.block = block_index,
+				.tcp = {.first_ns = block->timeouts.read,
+					.idle_ns = block->timeouts.idle,
+					.write_ns = block->timeouts.write,
+					.queries = block->timeouts.tcp_queries}};
 
 			if (!sites_add(&server->sites, &site, error))
 				return false;
@@ -338,8 +345,7 @@ static bool run(struct server *server, unsigned workers, struct error *error)
 		.listeners = server->sites.listeners,
 		.listener_count = server->sites.listener_count,
 		.tcp_connections = TCP_CONNECTIONS,
-		.tcp_first_ns = TCP_FIRST_NS,
-		.tcp_idle_ns = TCP_IDLE_NS,
+		.tcp = {.first_ns = TCP_FIRST_NS, .idle_ns = TCP_IDLE_NS, .write_ns = TCP_WRITE_NS},
 		.begin = begin,
 		.refresh = refresh,
 		.end = end,

@@ -9,8 +9,9 @@ struct site { /* one zone at one address */
 	const struct name *zone;
 	const char *host; /* as the Corefile has it; "": everywhere */
 	uint16_t port;
-	size_t block;	 /* index of its server block */
-	size_t listener; /* set by sites_add() */
+	struct tcp_limits tcp; /* that its block sets */
+	size_t block;	       /* index of its server block */
+	size_t listener;       /* set by sites_add() */
 };
 
 struct sites {

@@ -26,7 +26,7 @@ void net_worker_add(
 	struct net_worker *w, size_t listener, const union address *address, int udp_fd, int tcp_fd)
 {
 	udp_init(&w->udp[w->udp_count++], w, &w->routers[listener], address, udp_fd);
-	tcp_listen(&w->tcp, &w->routers[listener], tcp_fd);
+	tcp_listen(&w->tcp, &w->routers[listener], &w->config->listeners[listener].tcp, tcp_fd);
 }
 
 static void flush(struct net_worker *w)

@@ -202,8 +202,9 @@ static struct fixture *prepare(const char *host, unsigned workers)
 		.listener_count = 1,
 		.workers = workers,
 		.tcp_connections = 16,
-		.tcp_first_ns = PATIENCE_S * (int64_t)CLOCK_S,
-		.tcp_idle_ns = PATIENCE_S * (int64_t)CLOCK_S,
+		.tcp = {.first_ns = PATIENCE_S * (int64_t)CLOCK_S,
+			.idle_ns = PATIENCE_S * (int64_t)CLOCK_S,
+			.write_ns = PATIENCE_S * (int64_t)CLOCK_S},
 		.begin = begin,
 		.refresh = refresh,
 		.end = end,
@@ -682,7 +683,7 @@ static void tcp_first_query_times_out(void **state)
 	int silent, half;
 
 	(void)state;
-	f->config.tcp_first_ns = 50 * MS;
+	f->config.tcp.first_ns = 50 * MS;
 	run(f);
 	silent = dial_tcp(f);
 	half = dial_tcp(f);
@@ -698,7 +699,7 @@ static void tcp_idle_times_out_but_not_a_query_that_waits(void **state)
 	int waiting, idle, udp;
 
 	(void)state;
-	f->config.tcp_idle_ns = 50 * MS;
+	f->config.tcp.idle_ns = 50 * MS;
 	run(f);
 	udp = dial_udp(f);
 	waiting = dial_tcp(f);
@@ -769,7 +770,7 @@ static void tcp_client_that_does_not_read_is_cut(void **state)
 	uint8_t reply[512];
 
 	(void)state;
-	f->config.tcp_idle_ns = 50 * MS;
+	f->config.tcp.write_ns = 50 * MS;
 	run(f);
 	fd = dial_tcp(f);
 	udp = dial_udp(f);
