@@ -30,6 +30,9 @@ struct plugin {
 	void (*reply)(void *self, struct request *request);
 	/* The namespace of the Pod that has a client's address, as a lower-case label; false: not known here. */
 	bool (*find_namespace)(void *self, const struct ip *client, uint8_t ret_label[63], uint8_t *ret_length);
+	/* Name `index` of the search list that the client of a request has, in lower case; false: the list is at its end, or
+	 * there is none. */
+	bool (*find_search_name)(void *self, const struct request *request, unsigned index, struct name *ret);
 	void (*stop)(void *self);           /* ends what start() began; on the worker's thread, loop still alive */
 	void (*close)(void *config);        /* ends what setup() and open() began */
 };

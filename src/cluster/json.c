@@ -12,7 +12,8 @@
 struct json {
 	struct decoder *decoder;
 	yajl_handle parser;
-	const uint8_t *chunk;
+	const uint8_t
+		*chunk; /* NULL: at the end of the file, where yajl gives out a number that it held back */
 	size_t counted; /* octets of the chunk whose newlines are in decoder->line */
 };
 
@@ -29,7 +30,8 @@ static struct decoder *at_event(void *context)
 {
 	struct json *json = context;
 
-	count_lines(json, yajl_get_bytes_consumed(json->parser));
+	if (json->chunk)
+		count_lines(json, yajl_get_bytes_consumed(json->parser));
 	return json->decoder;
 }
 

@@ -144,11 +144,12 @@ static uint16_t weight_of(const struct found *found)
 {
 	struct candidates at = {0};
 	struct candidate candidate;
-	unsigned count = 0;
+	unsigned count = 0, weight;
 
 	while (next_candidate(found, &at, &candidate))
 		count++;
-	return count < 100 ? (uint16_t)(100 / (count ? count : 1)) : 1;
+	weight = count > 1 ? 100 / count : 100;
+	return (uint16_t)(weight ? weight : 1);
 }
 
 /* A Pod's name has the port 0, for whatever that is worth: CoreDNS answers so. */
