@@ -51,7 +51,7 @@ struct request {
 	bool          bare;                 /* header and question only: nothing was written for this rcode */
 	bool          is_dropped;           /* it will not be sent */
 	uint16_t      opt_length;           /* octets of the OPT record that came with an upstream's reply: for the log */
-	bool          extended_error;       /* extended_error_code goes into the OPT record (RFC 8914) */
+	bool          extended_error;       /* extended_error_code goes into the OPT record (RFC 8914), which there is then */
 	uint16_t      extended_error_code;
 	char          error[192];           /* why it failed, for the errors plugin; "" if it did not */
 

@@ -35,7 +35,7 @@ static void write_query(struct request *child, const struct request *parent, con
 		writer_u16(&w, TYPE_OPT);
 		child->edns.payload_at = (uint16_t)w.length;
 		writer_u16(&w, parent->edns.payload);
-		writer_u32(&w, parent->edns.dnssec_ok ? 0x8000 : 0);
+		writer_u32(&w, parent->edns.dnssec_ok ? EDNS_DO : 0);
 		writer_u16(&w, 0);
 	}
 	child->query_length = w.length;

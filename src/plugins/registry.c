@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
+extern const struct plugin plugin_acl, plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
 	plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
@@ -42,7 +42,7 @@ const struct registration registry[] = {
 	{"rewrite", NULL},
 	{"autopath", NULL},
 	{"search", &plugin_search}, /* ours: above acl and cache, which see the full names */
-	{"acl", NULL},
+	{"acl", &plugin_acl},
 	{"cache", &plugin_cache},
 	{"header", NULL},
 	{"dnssec", NULL},
