@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_acl, plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
+extern const struct plugin plugin_acl, plugin_bind, plugin_cache, plugin_debug, plugin_dns64, plugin_errors,
+	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -34,7 +34,7 @@ const struct registration registry[] = {
 	{"log", &plugin_log},
 	{"dnstap", NULL},
 	{"local", NULL},
-	{"dns64", NULL},
+	{"dns64", &plugin_dns64},
 	{"any", NULL},
 	{"chaos", NULL},
 	{"loadbalance", NULL},
