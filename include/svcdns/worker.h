@@ -3,6 +3,7 @@
 #define SVCDNS_WORKER_H
 
 #include "svcdns/random.h"
+#include "svcdns/timer.h"
 
 struct request;
 struct uv_loop_s;
@@ -18,9 +19,10 @@ struct worker {
 	unsigned          free_count;
 	unsigned          requests;         /* that exist: free ones, being served and waiting */
 	unsigned          waiting;          /* requests made pending by a plugin */
+	struct timer     *first_timer, *last_timer;     /* timer.h */
 };
 
 void worker_init(struct worker *worker, unsigned index, struct uv_loop_s *loop);
-void worker_finish(struct worker *worker);  /* frees the pool; no request may be in use */
+void worker_finish(struct worker *worker);  /* frees the pool; no request may be in use, no timer set */
 
 #endif

@@ -77,5 +77,5 @@ void worker_finish(struct worker *worker)
 		destroy(request);
 	}
 	worker->free_count = 0;
-	assert(worker->requests == 0);
+	assert(worker->requests == 0 && !worker->first_timer);
 }

@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "../../src/net/cpus.h"
 #include "svcdns/clock.h"
@@ -58,8 +57,8 @@ struct echo {
 	struct link link;
 	struct request *held[256];
 	unsigned held_count;
-	uv_timer_t timer; /* resumes outside of serve() */
-	sem_t *seen;	  /* posted for every query that is held back */
+	struct timer timer; /* resumes outside of serve() */
+	sem_t *seen;	    /* posted for every query that is held back */
 };
 
 struct fixture {
@@ -82,9 +81,9 @@ static void release_held(struct echo *echo)
 	}
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(struct timer *timer)
 {
-	release_held(timer->data);
+	release_held(CONTAINER_OF(timer, struct echo, timer));
 }
 
 /* One TXT record: the worker's index, then the address that was asked. */
@@ -140,11 +139,11 @@ static enum verdict serve(void *self, struct request *r)
 	if (asks(r, "wait"))
 		return hold(echo, r);
 	if (asks(r, "soon")) { /* answered by itself after a moment */
-		uv_timer_start(&echo->timer, on_timer, 20, 0);
+		timer_set(echo->worker, &echo->timer, echo->worker->now + 20 * CLOCK_MS, on_timer);
 		return hold(echo, r);
 	}
 	if (asks(r, "release"))
-		uv_timer_start(&echo->timer, on_timer, 0, 0);
+		timer_set(echo->worker, &echo->timer, echo->worker->now, on_timer);
 	request_reply(r, RCODE_NOERROR, 0);
 	if (asks(r, "big"))
 		write_big(r);
@@ -165,8 +164,6 @@ static void begin(void *context, struct worker *worker, struct router *routers)
 	echo->link = (struct link){.plugin = &echo_plugin, .self = echo};
 	echo->chain = (struct chain){&echo->link, 1};
 	chain_lay_out(&echo->chain);
-	uv_timer_init(worker->loop, &echo->timer);
-	echo->timer.data = echo;
 	name_from_text(".", &route->zone);
 	route->chain = &echo->chain;
 	router_init(&routers[0], route, 1);
@@ -184,7 +181,7 @@ static void end(void *context, struct worker *worker, struct router *routers)
 	struct echo *echo = &f->echoes[worker->index];
 
 	release_held(echo);
-	uv_close((uv_handle_t *)&echo->timer, NULL);
+	timer_cancel(worker, &echo->timer);
 	router_finish(&routers[0]);
 }
 
