@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-extern const struct plugin plugin_acl, plugin_bind, plugin_cache, plugin_debug, plugin_dns64, plugin_errors,
-	plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
+extern const struct plugin plugin_acl, plugin_bind, plugin_cache, plugin_debug, plugin_dns64, plugin_erratic,
+	plugin_errors, plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_search,
+	plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -63,7 +64,7 @@ const struct registration registry[] = {
 	{"loop", NULL},
 	{"forward", &plugin_forward},
 	{"grpc", NULL},
-	{"erratic", NULL},
+	{"erratic", &plugin_erratic},
 	{"whoami", &plugin_whoami},
 	{"on", NULL},
 	{"sign", NULL},
