@@ -5,8 +5,8 @@
 #include <string.h>
 
 extern const struct plugin plugin_acl, plugin_bind, plugin_cache, plugin_debug, plugin_dns64, plugin_erratic,
-	plugin_errors, plugin_forward, plugin_hosts, plugin_kubernetes, plugin_log, plugin_search,
-	plugin_whoami;
+	plugin_errors, plugin_forward, plugin_hosts, plugin_kubernetes, plugin_loadbalance, plugin_log,
+	plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -38,7 +38,7 @@ const struct registration registry[] = {
 	{"dns64", &plugin_dns64},
 	{"any", NULL},
 	{"chaos", NULL},
-	{"loadbalance", NULL},
+	{"loadbalance", &plugin_loadbalance},
 	{"tsig", NULL},
 	{"rewrite", NULL},
 	{"autopath", NULL},
