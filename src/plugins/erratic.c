@@ -11,6 +11,8 @@
 
 #define EVERY_DEFAULT	 2
 #define DURATION_DEFAULT INT64_C(100000000)
+#define SERVER		 "\3sns\3dns\5icann\3org" /* the final NUL is the root */
+#define MAILBOX		 "\3noc\3dns\5icann\3org"
 #define LARGE		 30 /* addresses in an answer: too many for 512 octets if each comes with its name */
 
 struct erratic { /* lifetime: configuration */
@@ -48,8 +50,8 @@ static void write_soa(struct writer *w)
 
 	writer_u16(w, WRITER_QUESTION);
 	writer_open(w, SECTION_ANSWER, TYPE_SOA, CLASS_IN, 0);
-	writer_bytes(w, "\3sns\3dns\5icann\3org", 20);
-	writer_bytes(w, "\3noc\3dns\5icann\3org", 20);
+	writer_bytes(w, SERVER, sizeof(SERVER));
+	writer_bytes(w, MAILBOX, sizeof(MAILBOX));
 	for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
 		writer_u32(w, numbers[i]);
 	writer_close(w);

@@ -51,6 +51,27 @@ static void test_answers(void **state)
 	}
 }
 
+/* The zone as octets: each record is what it says. */
+static void test_zone(void **state)
+{
+#define SOA                                                                                                  \
+	"\xc0\x0c\0\6\0\1\0\0\0\0\0\x3a\3sns\3dns\5icann\3org\0\3noc\3dns\5icann\3org\0\x78\x49\3\x09"       \
+	"\0\0\x1c\x20\0\0\x0e\x10\0\x12\x75\0\0\0\x0e\x10"
+	static const char zone[] =
+		SOA "\xc0\x0c\0\2\0\1\0\0\0\0\0\4\1a\xc0\x0c\xc0\x0c\0\2\0\1\0\0\0\0\0\4\1b\xc0\x0c"
+		    "\1a\xc0\x0c\0\x1c\0\1\0\0\0\0\0\x10\x20\1\x0b\xd8\0\0\0\0\0\0\0\0\0\0\0\x53"
+		    "\1b\xc0\x0c\0\x1c\0\1\0\0\0\0\0\x10\x20\1\5\0\0\0\0\0\0\0\0\0\0\0\0\x54" SOA;
+	struct lab lab;
+
+	(void)state;
+	assert_true(lab_read(&lab, &plugin_erratic, NEVER));
+	lab_start(&lab, links, ARRAY_LENGTH(links));
+	assert_int_equal(lab_ask(&lab, "example", TYPE_AXFR), VERDICT_ANSWERED);
+	assert_int_equal(lab.request->reply.length, lab.request->question.end + sizeof(zone) - 1);
+	assert_memory_equal(lab.request->wire + lab.request->question.end, zone, sizeof(zone) - 1);
+	lab_finish(&lab);
+}
+
 static void test_large(void **state)
 {
 	struct lab lab;
@@ -225,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_zone),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_one_in_so_many),
 		cmocka_unit_test(test_delays),

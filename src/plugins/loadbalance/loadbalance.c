@@ -208,7 +208,7 @@ static void balance(const struct balancer *b, struct request *r)
 	for (enum section section = SECTION_ANSWER; section <= SECTION_ADDITIONAL; section++) {
 		run.count = r->reply.count[section];
 		for (size_t i = 0; i < run.count; i++)
-			run.pieces[i].rank = rank_of(run.pieces[i].type);
+			run.pieces[i].rank = (uint16_t)rank_of(run.pieces[i].type);
 		if (b->config->is_weighted)
 			weigh(b, r, section, run);
 		else
