@@ -8,6 +8,8 @@
 #include "svcdns/address_set.h"
 #include "svcdns/setup.h"
 
+#define OPT_OCTETS 17 /* of the OPT record with the error, which the log counts as part of the reply */
+
 enum action { ALLOW, BLOCK, FILTER, DROP };
 
 struct policy {
@@ -60,6 +62,7 @@ static enum verdict refuse(struct request *r, uint16_t rcode, uint16_t why)
 	r->edns.options_length = 0;
 	r->extended_error = true;
 	r->extended_error_code = why;
+	r->opt_length = OPT_OCTETS;
 	return VERDICT_ANSWERED;
 }
 

@@ -116,6 +116,7 @@ static void test_extended_error(void **state)
 		lab.payload = table[i].payload;
 		assert_int_equal(lab_ask(&lab, "www.example", TYPE_A), VERDICT_ANSWERED);
 		assert_int_equal(lab.request->reply.length, lab.request->question.end + length);
+		assert_int_equal(lab.request->opt_length, length);
 		assert_memory_equal(lab.request->wire + lab.request->question.end, table[i].opt, length);
 		lab_finish(&lab);
 	}

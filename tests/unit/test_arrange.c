@@ -346,20 +346,23 @@ static void shuffle(struct random *random, struct piece *section, uint16_t *orde
 	}
 }
 
-static void check_random_message(struct author *a)
+static size_t write_message(struct author *a)
 {
 	static uint8_t wire[8192];
-	struct texts before, after;
-	uint16_t order[RECORDS_MAX];
-	size_t begin = begin_message(&a->w, wire, sizeof(wire)), first = 0;
+	size_t begin = begin_message(&a->w, wire, sizeof(wire));
 
 	memset(a->place_count, 0, sizeof(a->place_count));
 	for (enum section section = SECTION_ANSWER; section <= SECTION_ADDITIONAL; section++)
 		for (uint32_t i = random_below(&a->random, RECORDS_MAX / 3 + 1); i; i--)
 			write_record(a, section);
 	assert_false(a->w.overflow);
-	read_texts(&a->w, &before);
-	assert_int_equal(arrange_read(&a->w, begin, pieces), before.count);
+	return begin;
+}
+
+static void shuffle_sections(struct author *a, uint16_t order[RECORDS_MAX])
+{
+	size_t first = 0;
+
 	for (uint16_t i = 0; i < RECORDS_MAX; i++)
 		order[i] = i;
 	for (unsigned section = 0; section < 3; section++) {
@@ -367,6 +370,17 @@ static void check_random_message(struct author *a)
 			shuffle(&a->random, pieces + first, order + first, a->w.count[section]);
 		first += a->w.count[section];
 	}
+}
+
+static void check_random_message(struct author *a)
+{
+	struct texts before, after;
+	uint16_t order[RECORDS_MAX];
+	size_t begin = write_message(a);
+
+	read_texts(&a->w, &before);
+	assert_int_equal(arrange_read(&a->w, begin, pieces), before.count);
+	shuffle_sections(a, order);
 	assert_true(arrange_apply(&a->w, begin, pieces, scratch));
 	read_texts(&a->w, &after);
 	assert_int_equal(after.count, before.count);
@@ -383,6 +397,43 @@ static void test_messages_by_chance(void **state)
 		check_random_message(&author);
 }
 
+/* Octets that are not what they were: the message stays as long as it may be, and what is refused stays as it
+ * is. It is in a block of its own length, so that AddressSanitizer sees all that is read behind it. */
+static void check_damaged_message(struct author *a)
+{
+	uint16_t order[RECORDS_MAX];
+	size_t begin = write_message(a), length = a->w.length;
+	uint8_t *wire = malloc(length), *kept = malloc(length);
+	struct writer w = a->w;
+
+	assert_true(wire && kept);
+	memcpy(wire, a->w.wire, length);
+	for (uint32_t i = 1 + random_below(&a->random, 3); i; i--)
+		random_fill(&a->random, wire + random_below(&a->random, (uint32_t)length), 1);
+	memcpy(kept, wire, length);
+	w.wire = wire;
+	w.capacity = length;
+	if (arrange_read(&w, begin, pieces)) {
+		shuffle_sections(a, order);
+		if (!arrange_apply(&w, begin, pieces, scratch)) {
+			assert_int_equal(w.length, length);
+			assert_memory_equal(wire, kept, length);
+		}
+		assert_true(w.length <= length);
+	}
+	free(wire);
+	free(kept);
+}
+
+static void test_damaged_messages(void **state)
+{
+	struct author author = {0};
+
+	(void)state;
+	for (int round = 0; round < 20000; round++)
+		check_damaged_message(&author);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_circle),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_messages_by_chance),
+		cmocka_unit_test(test_damaged_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
