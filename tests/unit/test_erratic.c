@@ -25,17 +25,9 @@ static void test_answers(void **state)
 		{NEVER, "Www.example", TYPE_A, "NOERROR aa rd: Www.example. 0 A 192.0.2.53"},
 		{NEVER, "www.example", TYPE_AAAA, "NOERROR aa rd: www.example. 0 AAAA 2001:db8::53"},
 		{NEVER, "www.example", TYPE_MX, "SERVFAIL rd"},
-		{NEVER, "example", TYPE_AXFR,
-			"NOERROR aa rd: example. 0 SOA; example. 0 NS; example. 0 NS; a.example. 0 AAAA "
-			"2001:bd8::53; "
-			"b.example. 0 AAAA 2001:500::54; example. 0 SOA"},
 		{"erratic {\ntruncate 1\n}", "www.example", TYPE_A,
 			"NOERROR aa tc rd: www.example. 0 A 192.0.2.53"},
 		{"erratic {\ntruncate 1\n}", "www.example", TYPE_MX, "SERVFAIL rd"},
-		{"erratic {\ntruncate 1\n}", "example", TYPE_AXFR,
-			"NOERROR aa rd: example. 0 SOA; example. 0 NS; example. 0 NS; a.example. 0 AAAA "
-			"2001:bd8::53; "
-			"b.example. 0 AAAA 2001:500::54"},
 	};
 
 	(void)state;
@@ -51,7 +43,7 @@ static void test_answers(void **state)
 	}
 }
 
-/* The zone as octets: each record is what it says. */
+/* The zone as octets: each record is what it says. One that is cut ends early. */
 static void test_zone(void **state)
 {
 #define SOA                                                                                                  \
@@ -61,15 +53,26 @@ static void test_zone(void **state)
 		SOA "\xc0\x0c\0\2\0\1\0\0\0\0\0\4\1a\xc0\x0c\xc0\x0c\0\2\0\1\0\0\0\0\0\4\1b\xc0\x0c"
 		    "\1a\xc0\x0c\0\x1c\0\1\0\0\0\0\0\x10\x20\1\x0b\xd8\0\0\0\0\0\0\0\0\0\0\0\x53"
 		    "\1b\xc0\x0c\0\x1c\0\1\0\0\0\0\0\x10\x20\1\5\0\0\0\0\0\0\0\0\0\0\0\0\x54" SOA;
-	struct lab lab;
+	static const struct {
+		const char *directive;
+		size_t length;
+	} table[] = {
+		{NEVER, sizeof(zone) - 1},
+		{"erratic {\ntruncate 1\n}", sizeof(zone) - sizeof(SOA)},
+	};
 
 	(void)state;
-	assert_true(lab_read(&lab, &plugin_erratic, NEVER));
-	lab_start(&lab, links, ARRAY_LENGTH(links));
-	assert_int_equal(lab_ask(&lab, "example", TYPE_AXFR), VERDICT_ANSWERED);
-	assert_int_equal(lab.request->reply.length, lab.request->question.end + sizeof(zone) - 1);
-	assert_memory_equal(lab.request->wire + lab.request->question.end, zone, sizeof(zone) - 1);
-	lab_finish(&lab);
+	for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
+		struct lab lab;
+
+		assert_true(lab_read(&lab, &plugin_erratic, table[i].directive));
+		lab_start(&lab, links, ARRAY_LENGTH(links));
+		assert_int_equal(lab_ask(&lab, "example", TYPE_AXFR), VERDICT_ANSWERED);
+		assert_int_equal(lab.request->reply_flags, FLAG_AA | FLAG_RD);
+		assert_int_equal(lab.request->reply.length, lab.request->question.end + table[i].length);
+		assert_memory_equal(lab.request->wire + lab.request->question.end, zone, table[i].length);
+		lab_finish(&lab);
+	}
 }
 
 static void test_large(void **state)
