@@ -33,15 +33,15 @@
 	BUILT(log) \
 	KNOWN(dnstap) \
 	BUILT(local) \
-	KNOWN(dns64) \
+	BUILT(dns64) \
 	BUILT(any) \
 	BUILT(chaos) \
-	KNOWN(loadbalance) \
+	BUILT(loadbalance) \
 	KNOWN(tsig) \
 	KNOWN(rewrite) \
 	BUILT(autopath) \
 	BUILT(search) \
-	KNOWN(acl) \
+	BUILT(acl) \
 	BUILT(cache) \
 	BUILT(header) \
 	KNOWN(dnssec) \
@@ -62,7 +62,7 @@
 	BUILT(loop) \
 	BUILT(forward) \
 	KNOWN(grpc) \
-	KNOWN(erratic) \
+	BUILT(erratic) \
 	BUILT(whoami) \
 	KNOWN(on) \
 	KNOWN(sign) \

@@ -26,6 +26,7 @@ struct lab {
 	struct corefile corefile;
 	struct arena arena;
 	struct bind bind;
+	struct timeouts timeouts;
 	struct setup setup;
 	struct error error;
 
@@ -57,7 +58,8 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	arena_init(&lab->arena);
 	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
 		return false;
-	lab->setup = (struct setup){.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind};
+	lab->setup = (struct setup){
+		.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind, .timeouts = &lab->timeouts};
 	lab->setup.directives = lab->corefile.blocks->directives;
 	lab->setup.directive = lab->setup.directives;
 	zones_add(&lab->setup.zones, &lab->arena, ".");
