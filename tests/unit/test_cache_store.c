@@ -84,6 +84,33 @@ static void test_replace(void **state)
 	store_destroy(store);
 }
 
+static void forget(struct store *store, const char *name)
+{
+	struct store_key key = key_of(name, strlen(name));
+
+	store_forget(store, &key);
+}
+
+static void test_forget(void **state)
+{
+	struct store *store = store_create(100, 1 << 16);
+
+	(void)state;
+	put(store, "a", "one");
+	put(store, "b", "two");
+	forget(store, "a");
+	forget(store, "c");
+	assert_null(get(store, "a"));
+	assert_string_equal(get(store, "b"), "two");
+	assert_int_equal(store_count(store), 1);
+	forget(store, "a");
+	assert_int_equal(store_count(store), 1);
+	put(store, "a", "three");
+	assert_string_equal(get(store, "a"), "three");
+	assert_int_equal(store_count(store), 2);
+	store_destroy(store);
+}
+
 static void test_empty_value_and_small_buffer(void **state)
 {
 	struct store *store = store_create(100, 1 << 16);
@@ -210,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_put_and_get),
 		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_empty_value_and_small_buffer),
 		cmocka_unit_test(test_entries_are_bounded),
 		cmocka_unit_test(test_octets_are_bounded),

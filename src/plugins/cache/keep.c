@@ -23,13 +23,6 @@ static int64_t ttl_to_keep(const struct cache_settings *settings, const struct j
 	return clamp(ttl, &settings->success);
 }
 
-static void forget_denial(struct cache_worker *w, const struct key *key)
-{
-	const struct item gone = {0};
-
-	store_put(w->cache->denial, &key->store_key, &gone, sizeof(gone));
-}
-
 static void put(struct cache_worker *w, const struct key *key, const struct request *reply,
 	const struct judgement *judgement, uint32_t ttl)
 {
@@ -51,7 +44,7 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 	store_put(store, &key->store_key, w->written, length);
 	if (is_success && (judgement->answers || !cache->settings->prefer_positive) &&
 		lookup_get(w, cache->denial, key, w->found[0], reply->worker->now).item)
-		forget_denial(w, key);
+		store_forget(cache->denial, &key->store_key);
 }
 
 void keep_reply(struct cache_worker *w, const struct key *key, struct request *reply, bool is_fresh)

@@ -216,6 +216,15 @@ static void copy_in(struct shard *shard, uint64_t position, const void *bytes, s
 	}
 }
 
+static bool holds(const struct shard *shard, size_t index, const struct store_key *key)
+{
+	uint64_t slot = atomic_load_explicit(&shard->slots[index], memory_order_relaxed);
+	uint64_t position = slot & POSITION_MASK;
+
+	return slot == (tag_of(key->hash) | position) && is_alive(shard, position) &&
+	       has_key(shard, position, key);
+}
+
 /* The slot for a key: the one that has it, else an empty or outlived one, else the oldest of its bucket. */
 static size_t choose_slot(struct shard *shard, const struct store_key *key)
 {
@@ -223,11 +232,10 @@ static size_t choose_slot(struct shard *shard, const struct store_key *key)
 	uint64_t oldest = UINT64_MAX;
 
 	for (size_t i = bucket; i < bucket + SLOTS; i++) {
-		uint64_t slot = atomic_load_explicit(&shard->slots[i], memory_order_relaxed);
-		uint64_t position = slot & POSITION_MASK;
+		uint64_t position =
+			atomic_load_explicit(&shard->slots[i], memory_order_relaxed) & POSITION_MASK;
 
-		if (slot == (tag_of(key->hash) | position) && is_alive(shard, position) &&
-			has_key(shard, position, key))
+		if (holds(shard, i, key))
 			return i;
 		if (position < oldest) {
 			oldest = position;
@@ -260,6 +268,21 @@ bool store_put(struct store *store, const struct store_key *key, const void *val
 	atomic_store_explicit(&shard->slots[slot], tag_of(key->hash) | position, memory_order_release);
 	pthread_mutex_unlock(&shard->mutex);
 	return true;
+}
+
+void store_forget(struct store *store, const struct store_key *key)
+{
+	struct shard *shard = &store->shard[shard_of(store, key->hash)];
+	size_t bucket = bucket_of(shard, key->hash);
+
+	pthread_mutex_lock(&shard->mutex);
+	for (size_t i = bucket; i < bucket + SLOTS; i++) {
+		if (!holds(shard, i, key))
+			continue;
+		atomic_store_explicit(&shard->slots[i], 0, memory_order_release);
+		atomic_fetch_sub_explicit(&shard->count, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&shard->mutex);
 }
 
 size_t store_count(const struct store *store)
