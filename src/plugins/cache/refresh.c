@@ -15,6 +15,7 @@
 
 #define NOTE_RETRY (UINT64_C(1) << 63) /* the rest is in ms */
 #define NOTE_HITS  24
+#define HITS_MAX   ((UINT64_C(1) << NOTE_HITS) - 1)
 
 bool refresh_succeeded(const struct request *reply)
 {
@@ -43,11 +44,11 @@ bool refresh_is_due(const struct cache_worker *w, const struct found *found, uin
 	const struct cache_settings *settings = w->cache->settings;
 	_Atomic uint64_t *place = store_note(found->store, found->slot);
 	uint64_t note = atomic_load_explicit(place, memory_order_relaxed), second = now / CLOCK_S;
-	uint64_t hits = note & ((UINT64_C(1) << NOTE_HITS) - 1), last = note >> NOTE_HITS;
+	uint64_t hits = note & HITS_MAX, last = note >> NOTE_HITS;
 	int64_t threshold = (settings->prefetch_percent * found->item->ttl + 99) / 100;
 	bool is_due;
 
-	hits = second - last > (uint64_t)settings->prefetch_window / CLOCK_S ? 1 : hits + 1;
+	hits = second > last + (uint64_t)settings->prefetch_window / CLOCK_S ? 1 : hits + (hits < HITS_MAX);
 	is_due = (int64_t)hits >= settings->prefetch && item_left(found->item, now) <= threshold;
 	atomic_store_explicit(place, second << NOTE_HITS | (is_due ? 0 : hits), memory_order_relaxed);
 	return is_due;
