@@ -19,11 +19,20 @@ void lookup_key(const struct cache *cache, const struct request *r, struct key *
 	ret->store_key.hash = hash_bytes(&cache->hash_key, ret->octets, ret->store_key.length);
 }
 
+static bool is_failure(const struct item *item)
+{
+	return item->rcode != RCODE_NOERROR && item->rcode != RCODE_NXDOMAIN;
+}
+
+/* An old failure is of no use: it must not be remembered for more than five minutes (RFC 9520 section 3.2).
+ */
 static bool is_usable(const struct cache_settings *settings, const struct item *item, uint64_t now)
 {
 	int64_t left = item_left(item, now);
 
-	return left > 0 || (settings->serve_stale && -left < settings->stale_for / (int64_t)CLOCK_S);
+	if (left > 0 || !settings->serve_stale || is_failure(item))
+		return left > 0;
+	return -left < settings->stale_for / (int64_t)CLOCK_S;
 }
 
 struct found lookup_get(
@@ -51,7 +60,7 @@ struct found lookup_find(const struct cache_worker *w, const struct request *r, 
 			return success;
 	}
 	denial = lookup_get(w, cache->denial, key, w->found[0], now);
-	if (denial.item && denial.item->rcode != RCODE_SERVFAIL)
+	if (denial.item && !is_failure(denial.item))
 		return denial;
 	success = lookup_get(w, cache->success, key, w->found[1], now);
 	return success.item ? success : denial;
