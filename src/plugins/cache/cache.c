@@ -59,6 +59,13 @@ static enum verdict miss(struct cache_worker *w, struct request *r, const struct
 	return VERDICT_NEXT;
 }
 
+/* Transfers and notifications are no look-ups: a kept reply is no answer to them. */
+static bool is_for_cache(const struct cache_settings *settings, const struct request *r)
+{
+	return !(r->flags & FLAG_OPCODE) && r->question.type != TYPE_AXFR && r->question.type != TYPE_IXFR &&
+	       zones_match(&settings->zones, &r->question.name);
+}
+
 static enum verdict serve(void *self, struct request *r)
 {
 	struct cache_worker *w = self;
@@ -69,7 +76,7 @@ static enum verdict serve(void *self, struct request *r)
 	bool is_stale;
 
 	state->is_leading = false;
-	if (!zones_match(&settings->zones, &r->question.name))
+	if (!is_for_cache(settings, r))
 		return VERDICT_NEXT;
 	w->state_offset = (size_t)((unsigned char *)state - r->state);
 	lookup_key(w->cache, r, &key);
