@@ -150,7 +150,8 @@ struct judgement item_judge(const struct request *reply, uint64_t now)
 
 	judgement.answers = reply->rcode == RCODE_NOERROR && answers_question(reply);
 	judgement.kind = classify(reply, &census, judgement.answers);
-	judgement.is_storable = !(reply->reply_flags & FLAG_TC) && judgement.kind != REPLY_OTHER;
+	judgement.is_storable =
+		!(reply->reply_flags & FLAG_TC) && !reply->reply.overflow && judgement.kind != REPLY_OTHER;
 	if (judgement.kind == REPLY_NXDOMAIN && !census.has_soa)
 		judgement.is_storable = false; /* RFC 2308 section 5 */
 	if (judgement.kind == REPLY_SUCCESS && reply->reply.count[SECTION_ANSWER] && !judgement.answers)
