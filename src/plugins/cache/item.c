@@ -83,8 +83,10 @@ static bool answers_question(const struct request *reply)
 	struct name name = reply->question.name, next;
 	uint16_t type = reply->question.type;
 
-	if (type == TYPE_ANY || type == TYPE_CNAME)
+	if (type == TYPE_ANY)
 		return has_type(reply, &name, type);
+	if (type == TYPE_CNAME)
+		return follow(reply, &name, &next) > 0;
 	for (unsigned i = 0; i < CHAIN_MAX; i++) {
 		int found = follow(reply, &name, &next);
 
