@@ -40,7 +40,7 @@ static bool may_wait_for_itself(const struct request *r)
 static enum verdict miss(struct cache_worker *w, struct request *r, const struct key *key, bool is_stale)
 {
 	struct cache_request *state = request_state(r);
-	struct flight *flight = flight_find(&w->flights, key->store_key.hash, r);
+	struct flight *flight = flight_find(&w->flights, key->store_key.hash, r, r->transport);
 
 	state->is_leading = false;
 	state->is_stale = is_stale;

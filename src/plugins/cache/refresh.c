@@ -89,7 +89,7 @@ void refresh_begin(struct cache_worker *w, struct request *r, const struct key *
 	struct request *child;
 	struct name name;
 
-	if (flight_find(&w->flights, key->store_key.hash, r) || !request_may_wait(r) ||
+	if (flight_find(&w->flights, key->store_key.hash, r, r->transport) || !request_may_wait(r) ||
 		!name_from_wire(r->wire + MESSAGE_HEADER, r->question.name.length, &name))
 		return;
 	child = request_child(r, &name, r->question.type);
