@@ -24,7 +24,8 @@ static enum verdict hit(
 
 	again = is_stale ? refresh_may_retry(found, now)
 			 : settings->prefetch && refresh_is_due(w, found, now);
-	lookup_answer(w, r, found->item, r->flags & FLAG_AD);
+	lookup_answer(w, r, found->item);
+	lookup_mask_ad(r, r->flags & FLAG_AD);
 	if (again)
 		refresh_begin(w, r, key);
 	return VERDICT_ANSWERED;
@@ -89,33 +90,40 @@ static enum verdict serve(void *self, struct request *r)
 	return hit(w, r, &key, &found);
 }
 
-/* The answer to a miss: kept, given to those who wait for the same, or replaced by an expired one that is
- * better. */
+/* The answer to a miss: kept, or replaced by an expired one that is better. */
+static void settle(struct cache_worker *w, struct request *r, bool is_stale)
+{
+	struct found found = {0};
+	struct key key;
+
+	lookup_key(w->cache, r, &key);
+	if (is_stale && !refresh_succeeded(r))
+		found = lookup_find(w, r, &key);
+	if (found.item) {
+		refresh_set_retry(w, &found, r->worker->now);
+		r->error[0] = '\0';
+		lookup_answer(w, r, found.item);
+	} else if (!r->bare) {
+		keep_reply(w, &key, r, is_fresh_anyway(r));
+	}
+}
+
+/* And it is given to those who wait for the same. */
 static void reply(void *self, struct request *r)
 {
 	struct cache_worker *w = self;
-	struct cache_request *state = request_state(r);
+	const struct cache_request *state = request_state(r);
 	struct request *followers;
-	struct found found = {0};
-	struct key key;
 
 	if (!state->is_leading)
 		return;
 	followers = flight_end(&w->flights, &state->flight);
 	r->opt_length = 0; /* as CoreDNS, whose cache takes it out */
 	refresh_set_ad(r, state->wants_ad);
-	lookup_key(w->cache, r, &key);
-	if (state->is_stale && !refresh_succeeded(r))
-		found = lookup_find(w, r, &key);
-	if (found.item) {
-		refresh_set_retry(w, &found, r->worker->now);
-		r->error[0] = '\0';
-		lookup_answer(w, r, found.item, state->wants_ad);
-	} else if (!r->bare) {
-		keep_reply(w, &key, r, is_fresh_anyway(r));
-		lookup_mask_ad(r, state->wants_ad);
-	}
+	if (!r->is_dropped)
+		settle(w, r, state->is_stale);
 	wait_answer(followers, r);
+	lookup_mask_ad(r, state->wants_ad);
 }
 
 static void *setup(struct setup *setup, struct error *error)

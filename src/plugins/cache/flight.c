@@ -57,7 +57,7 @@ void flight_join(struct flight *flight, struct request *follower)
 	flight->last = &follower->next;
 }
 
-struct request *flight_end(struct flights *flights, struct flight *flight)
+struct request *flight_end(struct flights *flights, const struct flight *flight)
 {
 	struct flight **link = bucket_of(flights, flight->hash);
 

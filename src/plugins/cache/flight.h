@@ -27,6 +27,6 @@ struct flight *flight_find(const struct flights *flights, uint64_t hash, const s
 void flight_begin(struct flights *flights, struct flight *flight, uint64_t hash, struct request *leader);
 void flight_join(struct flight *flight, struct request *follower);
 /* Takes the flight out; returns its followers, linked by request->next. */
-struct request *flight_end(struct flights *flights, struct flight *flight);
+struct request *flight_end(struct flights *flights, const struct flight *flight);
 
 #endif

@@ -82,11 +82,10 @@ void lookup_mask_ad(struct request *r, bool wants_ad)
 }
 
 /* Replies from the cache have AA set, as CoreDNS' have: some old stub resolvers insist on it. */
-void lookup_answer(const struct cache_worker *w, struct request *r, const struct item *item, bool wants_ad)
+void lookup_answer(const struct cache_worker *w, struct request *r, const struct item *item)
 {
 	const struct cache_settings *settings = w->cache->settings;
 
 	item_reply(item, r, ttl_to_show(settings, item, item_left(item, r->worker->now)));
 	r->reply_flags |= FLAG_AA;
-	lookup_mask_ad(r, wants_ad);
 }

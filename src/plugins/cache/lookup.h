@@ -48,8 +48,8 @@ struct found lookup_get(
 /* What is to be given as an answer. */
 struct found lookup_find(const struct cache_worker *w, const struct request *r, const struct key *key);
 
-/* Makes an item the reply to a request. */
-void lookup_answer(const struct cache_worker *w, struct request *r, const struct item *item, bool wants_ad);
+/* Makes an item the reply to a request, with the AD bit as it was kept. */
+void lookup_answer(const struct cache_worker *w, struct request *r, const struct item *item);
 /* AD is for those who asked for it (RFC 6840 section 5.8). */
 void lookup_mask_ad(struct request *r, bool wants_ad);
 

@@ -4,7 +4,8 @@
 
 #include "lookup.h"
 
-/* Gives them, linked by request->next, the reply that stands in another request. */
+/* Gives them, linked by request->next, the reply that stands in another request, AD included; drops them if
+ * that is dropped. */
 void wait_answer(struct request *followers, const struct request *reply);
 
 #endif
