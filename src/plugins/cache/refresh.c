@@ -1,4 +1,6 @@
-/* A refresh is a child of the query that brought it about, cut loose from it.
+/* A refresh is a child of the query that brought it about, cut loose from it. As in CoreDNS it goes over TCP:
+ * what is cut for the client who happens to be there would not be kept, and the old item never be replaced.
+ * It has all the time that the plugins below give it.
  *
  * The number beside an item in its store says when to begin one: hits in so many low bits and the second of
  * the last one above them, or, where the highest bit is set, the time of the next attempt after one that
@@ -89,12 +91,14 @@ void refresh_begin(struct cache_worker *w, struct request *r, const struct key *
 	struct request *child;
 	struct name name;
 
-	if (flight_find(&w->flights, key->store_key.hash, r, r->transport) || !request_may_wait(r) ||
+	if (flight_find(&w->flights, key->store_key.hash, r, TRANSPORT_TCP) || !request_may_wait(r) ||
 		!name_from_wire(r->wire + MESSAGE_HEADER, r->question.name.length, &name))
 		return;
 	child = request_child(r, &name, r->question.type);
 	if (!child)
 		return;
+	child->transport = TRANSPORT_TCP;
+	child->deadline = UINT64_MAX;
 	child->owner = w;
 	state = state_of(w, child);
 	state->is_leading = false;

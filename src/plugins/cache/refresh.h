@@ -10,7 +10,7 @@ void refresh_set_ad(struct request *r, bool on);
 /* Counts a hit; true when it is one of a name so popular, and so near its end, that it is worth asking again
  * now. */
 bool refresh_is_due(const struct cache_worker *w, const struct found *found, uint64_t now);
-/* Asks what `r` asks, unless that is under way. */
+/* Asks what `r` asks, over TCP, unless that is under way. */
 void refresh_begin(struct cache_worker *w, struct request *r, const struct key *key);
 
 /* Whether a reply may take the place of an expired item (RFC 8767 section 4). */
