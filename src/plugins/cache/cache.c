@@ -10,25 +10,51 @@
 #include "svcdns/worker.h"
 #include "wait.h"
 
-static bool is_fresh_anyway(const struct request *reply)
-{
-	return reply->answered_by && reply->answered_by->is_fresh;
-}
-
 static enum verdict hit(
 	struct cache_worker *w, struct request *r, const struct key *key, const struct found *found)
 {
 	const struct cache_settings *settings = w->cache->settings;
-	uint64_t now = r->worker->now;
-	bool is_stale = item_left(found->item, now) <= 0, again;
+	uint64_t now = r->worker->now, hits = 0;
+	bool is_due = false;
 
-	again = is_stale ? refresh_may_retry(found, now)
-			 : settings->prefetch && refresh_is_due(w, found, now);
+	if (item_left(found->item, now) <= 0) {
+		is_due = !settings->verify && refresh_may_retry(found, now);
+	} else if (settings->prefetch) {
+		hits = refresh_count_hit(w, found, now);
+		is_due = hits;
+	}
 	lookup_answer(w, r, found->item);
 	lookup_mask_ad(r, r->flags & FLAG_AD);
-	if (again)
-		refresh_begin(w, r, key);
+	if (is_due)
+		refresh_begin(w, r, key, TRANSPORT_TCP, hits);
 	return VERDICT_ANSWERED;
+}
+
+/* Asks below, on behalf of all who come with the same question meanwhile. */
+static enum verdict lead(struct cache_worker *w, struct request *r, const struct key *key, bool is_stale)
+{
+	struct cache_request *state = request_state(r);
+
+	state->is_leading = true;
+	state->is_stale = is_stale;
+	state->wants_ad = r->flags & FLAG_AD;
+	refresh_set_ad(r, true);
+	flight_begin(&w->flights, &state->flight, key->store_key.hash, r);
+	return VERDICT_NEXT;
+}
+
+static struct flight *find_flight(
+	const struct cache_worker *w, const struct request *r, const struct key *key)
+{
+	return flight_find(&w->flights, key->store_key.hash, r, r->transport);
+}
+
+static enum verdict follow(struct cache_worker *w, struct request *r, struct flight *flight)
+{
+	if (!request_may_wait(r))
+		return request_fail(r, RCODE_SERVFAIL, "too many queries are waiting");
+	wait_join(w, flight, r, 0);
+	return VERDICT_PENDING;
 }
 
 /* What loop asks comes by again where there is a loop, and has to be seen to: by waiting it would never end.
@@ -38,26 +64,24 @@ static bool may_wait_for_itself(const struct request *r)
 	return r->question.type != TYPE_HINFO;
 }
 
-static enum verdict miss(struct cache_worker *w, struct request *r, const struct key *key, bool is_stale)
+static enum verdict miss(struct cache_worker *w, struct request *r, const struct key *key)
 {
-	struct cache_request *state = request_state(r);
-	struct flight *flight = flight_find(&w->flights, key->store_key.hash, r, r->transport);
+	struct flight *flight = find_flight(w, r, key);
 
-	state->is_leading = false;
-	state->is_stale = is_stale;
-	state->wants_ad = r->flags & FLAG_AD;
-	if (flight && !request_may_wait(r))
-		return request_fail(r, RCODE_SERVFAIL, "too many queries are waiting");
-	if (flight && !may_wait_for_itself(r))
-		return VERDICT_NEXT;
-	if (flight) {
-		flight_join(flight, r);
-		return VERDICT_PENDING;
-	}
-	refresh_set_ad(r, true);
-	flight_begin(&w->flights, &state->flight, key->store_key.hash, r);
-	state->is_leading = true;
-	return VERDICT_NEXT;
+	if (!flight)
+		return lead(w, r, key, false);
+	return may_wait_for_itself(r) ? follow(w, r, flight) : VERDICT_NEXT;
+}
+
+/* serve_stale verify: an old answer only where there is no new one. */
+static enum verdict verify(
+	struct cache_worker *w, struct request *r, const struct key *key, const struct found *found)
+{
+	struct flight *flight = find_flight(w, r, key);
+
+	if (!refresh_may_retry(found, r->worker->now))
+		return hit(w, r, key, found);
+	return flight ? follow(w, r, flight) : lead(w, r, key, true);
 }
 
 /* Transfers and notifications are no look-ups: a kept reply is no answer to them. */
@@ -74,38 +98,39 @@ static enum verdict serve(void *self, struct request *r)
 	struct cache_request *state = request_state(r);
 	struct found found;
 	struct key key;
-	bool is_stale;
 
 	state->is_leading = false;
 	if (!is_for_cache(settings, r))
 		return VERDICT_NEXT;
-	w->state_offset = (size_t)((unsigned char *)state - r->state);
 	lookup_key(w->cache, r, &key);
 	found = lookup_find(w, r, &key);
 	if (!found.item)
-		return miss(w, r, &key, false);
-	is_stale = item_left(found.item, r->worker->now) <= 0;
-	if (is_stale && settings->verify && refresh_may_retry(&found, r->worker->now))
-		return miss(w, r, &key, true);
+		return miss(w, r, &key);
+	if (settings->verify && item_left(found.item, r->worker->now) <= 0)
+		return verify(w, r, &key, &found);
 	return hit(w, r, &key, &found);
 }
 
 /* The answer to a miss: kept, or replaced by an expired one that is better. */
 static void settle(struct cache_worker *w, struct request *r, bool is_stale)
 {
-	struct found found = {0};
+	struct found found;
 	struct key key;
 
 	lookup_key(w->cache, r, &key);
-	if (is_stale && !refresh_succeeded(r))
-		found = lookup_find(w, r, &key);
-	if (found.item) {
-		refresh_set_retry(w, &found, r->worker->now);
-		r->error[0] = '\0';
-		lookup_answer(w, r, found.item);
-	} else if (!r->bare) {
-		keep_reply(w, &key, r, is_fresh_anyway(r));
+	if (!is_stale) {
+		if (!r->bare)
+			keep_reply(w, &key, r);
+		return;
 	}
+	if (refresh_take(w, &key, r))
+		return;
+	found = lookup_find(w, r, &key);
+	if (!found.item)
+		return;
+	refresh_set_retry(w, &found, r->worker->now);
+	r->error[0] = '\0';
+	lookup_answer(w, r, found.item);
 }
 
 /* And it is given to those who wait for the same. */
@@ -122,7 +147,7 @@ static void reply(void *self, struct request *r)
 	refresh_set_ad(r, state->wants_ad);
 	if (!r->is_dropped)
 		settle(w, r, state->is_stale);
-	wait_answer(followers, r);
+	wait_answer(w, followers, r, true);
 	lookup_mask_ad(r, state->wants_ad);
 }
 

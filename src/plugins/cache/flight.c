@@ -57,6 +57,17 @@ void flight_join(struct flight *flight, struct request *follower)
 	flight->last = &follower->next;
 }
 
+void flight_leave(struct flight *flight, struct request *follower)
+{
+	struct request **link = &flight->waiting;
+
+	while (*link != follower)
+		link = &(*link)->next;
+	*link = follower->next;
+	if (!*link)
+		flight->last = link;
+}
+
 struct request *flight_end(struct flights *flights, const struct flight *flight)
 {
 	struct flight **link = bucket_of(flights, flight->hash);

@@ -26,6 +26,7 @@ struct flight *flight_find(const struct flights *flights, uint64_t hash, const s
 	enum transport transport);
 void flight_begin(struct flights *flights, struct flight *flight, uint64_t hash, struct request *leader);
 void flight_join(struct flight *flight, struct request *follower);
+void flight_leave(struct flight *flight, struct request *follower);
 /* Takes the flight out; returns its followers, linked by request->next. */
 struct request *flight_end(struct flights *flights, const struct flight *flight);
 

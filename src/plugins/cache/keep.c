@@ -2,6 +2,7 @@
 #include "keep.h"
 
 #include "svcdns/clock.h"
+#include "svcdns/plugin.h"
 #include "svcdns/worker.h"
 
 #define SHORT_TTL 5 /* seconds that a reply without any TTL is good for */
@@ -47,12 +48,18 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 		store_forget(cache->denial, &key->store_key);
 }
 
-void keep_reply(struct cache_worker *w, const struct key *key, struct request *reply, bool is_fresh)
+/* From memory, and therefore always current. */
+static bool is_fresh_anyway(const struct request *reply)
+{
+	return reply->answered_by && reply->answered_by->is_fresh;
+}
+
+void keep_reply(struct cache_worker *w, const struct key *key, struct request *reply)
 {
 	struct judgement judgement = item_judge(reply, clock_unix());
 	int64_t ttl = ttl_to_keep(w->cache->settings, &judgement);
 
 	item_set_ttls(reply, (uint32_t)ttl);
-	if (judgement.is_storable && ttl > 0 && !is_fresh)
+	if (judgement.is_storable && ttl > 0 && !is_fresh_anyway(reply))
 		put(w, key, reply, &judgement, (uint32_t)ttl);
 }

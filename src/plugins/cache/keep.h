@@ -4,8 +4,7 @@
 
 #include "lookup.h"
 
-/* Keeps a reply if it is worth it, and is not one that is fresh anyway. In any case its TTLs become those
- * that a hit would show now. */
-void keep_reply(struct cache_worker *w, const struct key *key, struct request *reply, bool is_fresh);
+/* Keeps a reply if it is worth it. In any case its TTLs become those that a hit would show now. */
+void keep_reply(struct cache_worker *w, const struct key *key, struct request *reply);
 
 #endif

@@ -6,6 +6,7 @@
 #include "item.h"
 #include "settings.h"
 #include "store.h"
+#include "svcdns/timer.h"
 
 #define LOOKUP_KEY_FIXED 5
 
@@ -18,16 +19,20 @@ struct cache { /* lifetime: configuration */
 struct cache_worker {
 	const struct cache *cache;
 	struct flights flights;
-	size_t state_offset; /* of struct cache_request in a request's state */
 	void *found[2]; /* ITEM_OCTETS_MAX octets each: what was looked up last in denial and in success */
 	void *written;
 };
 
-struct cache_request { /* request_state() */
-	struct flight flight;
-	bool is_leading; /* flight is under way */
-	bool is_stale;	 /* there is an expired item to fall back to */
-	bool wants_ad;	 /* the client set AD */
+struct cache_request {		     /* request_state() */
+	bool is_leading;	     /* flight is under way */
+	bool is_stale;		     /* there is an expired item to fall back to */
+	bool wants_ad;		     /* the client set AD */
+	struct flight flight;	     /* of one that leads */
+	uint64_t hits;		     /* of one that refreshes: what refresh_begin() was given */
+	struct cache_worker *worker; /* from here on of one that waits or refreshes */
+	struct request *request;
+	struct flight *joined;
+	struct timer timer;
 };
 
 struct key {

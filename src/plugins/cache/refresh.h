@@ -7,14 +7,17 @@
 /* Below the cache, AD is asked for: what is kept serves all clients. */
 void refresh_set_ad(struct request *r, bool on);
 
-/* Counts a hit; true when it is one of a name so popular, and so near its end, that it is worth asking again
- * now. */
-bool refresh_is_due(const struct cache_worker *w, const struct found *found, uint64_t now);
-/* Asks what `r` asks, over TCP, unless that is under way. */
-void refresh_begin(struct cache_worker *w, struct request *r, const struct key *key);
+/* Counts a hit. Not 0: the name is so popular, and the item so near its end, that it is worth asking now; the
+ * number is for refresh_begin(). */
+uint64_t refresh_count_hit(const struct cache_worker *w, const struct found *found, uint64_t now);
+/* Asks what `r` asks, over `transport`, unless that is under way. hits: with which the new item begins; 0:
+ * none, as the old one has run out. */
+void refresh_begin(struct cache_worker *w, struct request *r, const struct key *key, enum transport transport,
+	uint64_t hits);
 
-/* Whether a reply may take the place of an expired item (RFC 8767 section 4). */
-bool refresh_succeeded(const struct request *reply);
+/* Keeps the reply to a question for which there is an old item. True: it takes its place (RFC 8767 section
+ * 4). */
+bool refresh_take(struct cache_worker *w, const struct key *key, struct request *reply);
 /* After a failure it is not tried again for a while, if that is wanted. */
 void refresh_set_retry(const struct cache_worker *w, const struct found *found, uint64_t now);
 bool refresh_may_retry(const struct found *found, uint64_t now);

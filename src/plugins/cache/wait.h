@@ -4,8 +4,13 @@
 
 #include "lookup.h"
 
-/* Gives them, linked by request->next, the reply that stands in another request, AD included; drops them if
- * that is dropped. */
-void wait_answer(struct request *followers, const struct request *reply);
+/* `r` waits for a flight. time_out: ns after which it gets the old answer, if there is one still; 0: it has
+ * none. */
+void wait_join(struct cache_worker *w, struct flight *flight, struct request *r, int64_t time_out);
+
+/* Gives to those who waited for a flight, linked by request->next, the reply that stands in its leader, AD
+ * included; drops them if that is dropped. is_good: otherwise those who have an old answer get that. */
+void wait_answer(
+	struct cache_worker *w, struct request *followers, const struct request *reply, bool is_good);
 
 #endif
