@@ -77,9 +77,10 @@ static enum verdict miss(struct cache_worker *w, struct request *r, const struct
 static enum verdict verify(
 	struct cache_worker *w, struct request *r, const struct key *key, const struct found *found)
 {
+	const struct cache_settings *settings = w->cache->settings;
 	struct flight *flight = find_flight(w, r, key);
 
-	if (!refresh_may_retry(found, r->worker->now))
+	if (!refresh_may_retry(found, r->worker->now) || (flight && settings->stale_recheck))
 		return hit(w, r, key, found);
 	return flight ? follow(w, r, flight) : lead(w, r, key, true);
 }
