@@ -73,6 +73,22 @@ static enum verdict miss(struct cache_worker *w, struct request *r, const struct
 	return may_wait_for_itself(r) ? follow(w, r, flight) : VERDICT_NEXT;
 }
 
+/* The client waits for a refresh, but not for long. */
+static enum verdict verify_in_time(struct cache_worker *w, struct request *r, const struct key *key)
+{
+	struct flight *flight;
+	struct found found;
+
+	refresh_begin(w, r, key, r->transport, 0);
+	flight = find_flight(w, r, key);
+	if (flight && request_may_wait(r)) {
+		wait_join(w, flight, r, w->cache->settings->verify_timeout);
+		return VERDICT_PENDING;
+	}
+	found = lookup_find(w, r, key);
+	return found.item ? hit(w, r, key, &found) : miss(w, r, key);
+}
+
 /* serve_stale verify: an old answer only where there is no new one. */
 static enum verdict verify(
 	struct cache_worker *w, struct request *r, const struct key *key, const struct found *found)
@@ -82,6 +98,8 @@ static enum verdict verify(
 
 	if (!refresh_may_retry(found, r->worker->now) || (flight && settings->stale_recheck))
 		return hit(w, r, key, found);
+	if (settings->verify_timeout)
+		return verify_in_time(w, r, key);
 	return flight ? follow(w, r, flight) : lead(w, r, key, true);
 }
 
