@@ -48,10 +48,15 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 		store_forget(cache->denial, &key->store_key);
 }
 
-/* From memory, and therefore always current. */
-static bool is_fresh_anyway(const struct request *reply)
+bool keep_is_needless(const struct request *reply)
 {
 	return reply->answered_by && reply->answered_by->is_fresh;
+}
+
+void keep_nothing(struct cache_worker *w, const struct key *key)
+{
+	store_forget(w->cache->success, &key->store_key);
+	store_forget(w->cache->denial, &key->store_key);
 }
 
 void keep_reply(struct cache_worker *w, const struct key *key, struct request *reply)
@@ -60,6 +65,6 @@ void keep_reply(struct cache_worker *w, const struct key *key, struct request *r
 	int64_t ttl = ttl_to_keep(w->cache->settings, &judgement);
 
 	item_set_ttls(reply, (uint32_t)ttl);
-	if (judgement.is_storable && ttl > 0 && !is_fresh_anyway(reply))
+	if (judgement.is_storable && ttl > 0 && !keep_is_needless(reply))
 		put(w, key, reply, &judgement, (uint32_t)ttl);
 }

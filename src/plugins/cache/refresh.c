@@ -73,6 +73,8 @@ bool refresh_take(struct cache_worker *w, const struct key *key, struct request 
 	if (judgement.kind == REPLY_OTHER)
 		return false;
 	keep_reply(w, key, reply);
+	if (keep_is_needless(reply))
+		keep_nothing(w, key);
 	return judgement.answers || !w->cache->settings->prefer_positive;
 }
 
