@@ -5,7 +5,9 @@
  * Invariant that readers rely on: the tail moves before words behind it are overwritten. A reader copies a
  * value word by word and looks at the tail afterwards: if it has passed the value's position, the copy is
  * worth nothing and the value is gone. Loads of words acquire and stores release, so that whoever reads an
- * overwritten word sees the moved tail.
+ * overwritten word sees the moved tail. However often writers lap a reader, the tail is past the value then,
+ * since positions never come again: 48 bits of them are two petabytes that one shard has taken in. (Beyond
+ * that, whatever is put there counts as outlived.)
  *
  * Compared with a table of allocated items this needs no reclamation, no counts that readers write to, and
  * its memory is what was asked for. The price is that the oldest value goes first, however often it was read.
