@@ -148,7 +148,7 @@ static uint16_t weight_of(const struct found *found)
 
 	while (next_candidate(found, &at, &candidate))
 		count++;
-	return count < 100 ? (uint16_t)(100 / (count ? count : 1)) : 1;
+	return (uint16_t)(count < 100 ? 100 / (count ? count : 1) : 1);
 }
 
 /* A Pod's name has the port 0, for whatever that is worth: CoreDNS answers so. */
