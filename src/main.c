@@ -220,7 +220,8 @@ struct control {
 	const char *_Atomic pidfile; /* that is to be removed; NULL: none */
 	sem_t stop;		     /* posted once: grace_ns is set then */
 	int64_t grace_ns;
-	bool is_stopping; /* the rest is the signal thread's own */
+	atomic_bool is_over; /* the next signal ends the thread and means nothing else */
+	bool is_stopping;    /* the rest is the signal thread's own */
 	unsigned interrupts;
 };
 
@@ -277,9 +278,8 @@ static void *take_signals(void *argument)
 	struct control *control = argument;
 	int signal;
 
-	for (;;)
-		if (sigwait(&control->signals, &signal) == 0)
-			on_signal(control, signal);
+	while (sigwait(&control->signals, &signal) == 0 && !atomic_load(&control->is_over))
+		on_signal(control, signal);
 	return NULL;
 }
 
@@ -302,7 +302,8 @@ static void begin_signals(struct control *control)
 
 static void end_signals(struct control *control)
 {
-	pthread_cancel(control->thread);
+	atomic_store(&control->is_over, true);
+	pthread_kill(control->thread, SIGTERM);
 	pthread_join(control->thread, NULL);
 	sem_destroy(&control->stop);
 }
