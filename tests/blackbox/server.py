@@ -30,6 +30,8 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
     server.wait() -> exit code                  after a signal that ends it
     server.stop()                               SIGTERM, and must exit with 0; the end of the test does it by itself
 
+    eventually(lambda: ...)                     waits until something is true: for what no line tells
+
 Everything that was started is stopped at the end of the test, which fails if a server had died, did not exit
 with 0, or wrote a sanitizer's report.
 """
@@ -55,6 +57,14 @@ REPORT = re.compile(r'Sanitizer|runtime error:')
 
 def program():
     return os.environ.get('SVCDNS', str(ROOT / 'build/dev/svcdns'))
+
+
+def eventually(is_so):
+    """Waits until is_so() is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, 'it never came true'
+        time.sleep(0.002)
 
 
 class Ports:
