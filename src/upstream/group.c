@@ -6,6 +6,7 @@
  * try to the next. Its request is resumed exactly once. */
 #include "group.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,11 +78,11 @@ static void set_timer(struct upstream_group *group)
 }
 
 /* Tries of one kind have one time-out and come in order; a probe, with a shorter one, finds its place from
- * the end. */
+ * the end, and one that has failed already from the front. */
 static void enqueue(struct exchange *exchange)
 {
 	struct upstream_group *group = exchange->group;
-	struct exchange *before = group->newest;
+	struct exchange *before = exchange->deadline ? group->newest : NULL;
 
 	while (before && before->deadline > exchange->deadline)
 		before = before->older;
@@ -207,6 +208,7 @@ static void try_server(struct exchange *exchange, struct server *server)
 
 	exchange->server = server;
 	exchange->serial++;
+	exchange->code = 0;
 	exchange->deadline = group->worker->now + (uint64_t)group->config->read_timeout;
 	if (exchange->deadline > exchange->give_up)
 		exchange->deadline = exchange->give_up;
@@ -284,6 +286,14 @@ void exchange_on_error(struct exchange *exchange, const char *reason)
 		try_failed(exchange, reason);
 }
 
+void exchange_fail_soon(struct exchange *exchange, int code)
+{
+	exchange->code = code;
+	exchange->deadline = 0;
+	dequeue(exchange);
+	enqueue(exchange);
+}
+
 static bool wants_failover(const struct exchange *exchange, uint16_t rcode)
 {
 	const struct upstream_config *config = exchange->group->config;
@@ -330,17 +340,29 @@ void exchange_on_reply(struct exchange *exchange, const uint8_t *message, size_t
 		try_failed(exchange, "malformed reply");
 }
 
+/* In Go's words. */
+static void describe_failure(const struct exchange *exchange, char *out, size_t size)
+{
+	char ends[160];
+
+	udp_describe(exchange, ends, sizeof(ends));
+	if (exchange->code)
+		snprintf(out, size, "read %s: read: %s", ends,
+			exchange->code == ECONNREFUSED ? "connection refused" : strerror(exchange->code));
+	else
+		snprintf(out, size, "read %s: i/o timeout", ends);
+}
+
 static void on_deadline(uv_timer_t *timer)
 {
 	struct upstream_group *group = CONTAINER_OF(timer, struct upstream_group, timer);
-	char reason[256], ends[160];
+	char reason[256];
 
 	group->worker->now = clock_monotonic();
 	while (group->oldest && group->oldest->deadline <= group->worker->now) {
 		struct exchange *exchange = group->oldest;
 
-		udp_describe(exchange, ends, sizeof(ends));
-		snprintf(reason, sizeof(reason), "read %s: i/o timeout", ends);
+		describe_failure(exchange, reason, sizeof(reason));
 		udp_forget(exchange);
 		exchange_on_error(exchange, reason);
 	}

@@ -21,6 +21,7 @@ struct exchange { /* one query under way; pooled */
 	struct exchange *next_by_id;	/* in the socket's table */
 	struct exchange *older, *newer; /* in the order in which tries time out */
 	uint64_t deadline, give_up;	/* ns: of this try, of the whole */
+	int code;			/* errno with which this try has failed; 0: it has not, and waits */
 	uint16_t id;
 	bool is_tcp;
 	bool is_starting; /* upstream_ask() has not returned yet: it tells the end itself */
@@ -63,6 +64,8 @@ uint8_t *exchange_query(const struct exchange *exchange, size_t *ret_length);
 /* What became of a try. `message` answers the question, or is a bare refusal without one. */
 void exchange_on_reply(struct exchange *exchange, const uint8_t *message, size_t length);
 void exchange_on_error(struct exchange *exchange, const char *reason);
+/* The same for an errno, in the loop's next round: when the caller is within somebody else's try. */
+void exchange_fail_soon(struct exchange *exchange, int code);
 
 void group_hold(struct upstream_group *group);	  /* one more handle */
 void group_release(struct upstream_group *group); /* in its close callback */

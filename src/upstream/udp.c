@@ -203,6 +203,22 @@ void udp_forget(struct exchange *exchange)
 		retire(socket);
 }
 
+/* ICMP told that nobody listens there: that concerns everything that waits on this socket. It may come to
+ * light in the midst of another query's try, hence not at once. */
+static void fail_all(struct udp_socket *socket, int code)
+{
+	retire(socket); /* what is asked again goes by another */
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct exchange *exchange = socket->by_id[i]; exchange; exchange = exchange->next_by_id)
+			exchange_fail_soon(exchange, code);
+}
+
+/* What send() fails with is this datagram's own fault, or was told of an earlier one. */
+static bool is_told(int code)
+{
+	return code != EMSGSIZE && code != ENOBUFS && code != ENOMEM;
+}
+
 bool udp_send(struct udp_pool *pool, struct exchange *exchange, char *ret_reason, size_t size)
 {
 	struct udp_socket *socket = choose_socket(pool);
@@ -219,8 +235,11 @@ bool udp_send(struct udp_pool *pool, struct exchange *exchange, char *ret_reason
 	writer_put_u16_at(query, exchange->id);
 	if (send(socket->fd, query, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN &&
 		errno != EWOULDBLOCK) {
-		snprintf(ret_reason, size, "write udp %s: %s", pool->server->text, strerror(errno));
-		retire(socket);
+		int code = errno;
+
+		snprintf(ret_reason, size, "write udp %s: %s", pool->server->text, strerror(code));
+		if (is_told(code))
+			fail_all(socket, code);
 		return false;
 	}
 	remember(socket, exchange); /* what the kernel had no room for is as good as lost on the way */
@@ -272,28 +291,6 @@ static void take_message(struct udp_socket *socket, const uint8_t *message, size
 		return;
 	udp_forget(exchange);
 	exchange_on_reply(exchange, message, length);
-}
-
-/* ICMP told that nobody listens there: that concerns everything that waits on this socket. */
-static void fail_all(struct udp_socket *socket, int code)
-{
-	char reason[256], ends[160];
-
-	socket->under_way++; /* keeps it open meanwhile */
-	retire(socket);	     /* what is asked again goes by another */
-	for (unsigned i = 0; i < BUCKETS; i++) {
-		while (socket->by_id[i]) {
-			struct exchange *exchange = socket->by_id[i];
-
-			udp_describe(exchange, ends, sizeof(ends));
-			snprintf(reason, sizeof(reason), "read %s: read: %s", ends,
-				code == ECONNREFUSED ? "connection refused" : strerror(code));
-			udp_forget(exchange);
-			exchange_on_error(exchange, reason);
-		}
-	}
-	socket->under_way--;
-	retire(socket);
 }
 
 /* One batch; false: there is no more to read, or the socket is gone. */
