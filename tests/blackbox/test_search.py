@@ -160,8 +160,9 @@ def test_outside_names(svcdns, upstream):
         ('www.example.com.', type) for type in ('A', 'AAAA', 'TXT')]
 
 
-@pytest.mark.parametrize('name, rcode', [('absent', 'NXDOMAIN'), ('absent.shop', 'NXDOMAIN'), ('absent.example.com', 'NXDOMAIN'),
-                                         ('servfail', 'SERVFAIL'), ('refused', 'REFUSED'), ('refused.a.b.c', 'REFUSED')])
+@pytest.mark.parametrize('name, rcode', [('absent', 'NXDOMAIN'), ('absent.shop', 'NXDOMAIN'),
+                                         ('absent.example.com', 'NXDOMAIN'), ('servfail', 'SERVFAIL'),
+                                         ('refused', 'REFUSED'), ('refused.a.b.c', 'REFUSED')])
 def test_a_miss_says_what_was_said_last(svcdns, upstream, name, rcode):
     server = start(svcdns, upstream, 'namespace default')
     reply = server.ask(name)

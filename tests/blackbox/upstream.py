@@ -14,7 +14,8 @@
     query.denial()                                  NXDOMAIN with a SOA record
     query.send(Message or octets, …)                over UDP a datagram each
     query.later(seconds, Message or octets)
-    query.close()                                   the TCP connection
+    query.stream                                    the TCP connection, a socket
+    query.close()                                   closes it
     upstream.stop(), upstream.start()               between the two, nobody listens on its port
 """
 
@@ -33,12 +34,13 @@ def octets_of(message):
 
 
 class Query:
-    def __init__(self, wire, transport, port, send, close):
-        self.wire, self.transport, self.port = wire, transport, port
+    def __init__(self, wire, port, send, stream=None, close=None):
+        self.wire, self.port = wire, port
+        self.transport = 'tcp' if stream else 'udp'
         self.message = dns.message.from_wire(wire)
         self.name = self.message.question[0].name.to_text()
         self.type = dns.rdatatype.to_text(self.message.question[0].rdtype)
-        self.send_octets, self.close = send, close
+        self.send_octets, self.stream, self.close = send, stream, close
 
     def reply(self, *data, rcode='NOERROR', ttl=30):
         reply = dns.message.make_response(self.message, recursion_available=True)
@@ -113,7 +115,7 @@ class Upstream:
 
     def take_datagram(self, sock):
         wire, sender = sock.recvfrom(65535)
-        self.answer(wire, 'udp', sender[1], lambda reply: sock.sendto(reply, sender), None)
+        self.answer(wire, sender[1], lambda reply: sock.sendto(reply, sender))
 
     def accept(self, listener):
         sock, _ = listener.accept()
@@ -138,8 +140,8 @@ class Upstream:
             end = 2 + int.from_bytes(stream[:2], 'big')
             wire = bytes(stream[2:end])
             del stream[:end]
-            self.answer(wire, 'tcp', sock.getpeername()[1],
-                        lambda reply: sock.sendall(len(reply).to_bytes(2, 'big') + reply), lambda: self.hang_up(sock))
+            self.answer(wire, sock.getpeername()[1],
+                        lambda reply: sock.sendall(len(reply).to_bytes(2, 'big') + reply), sock, lambda: self.hang_up(sock))
 
     def stop(self):
         if not self.thread:
