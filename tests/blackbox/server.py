@@ -19,6 +19,8 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
         for what is to be refused: returns (exit code, text on stderr, text on stdout).
     svcdns.port(), svcdns.port(2), svcdns.folder
         what {PORT}, {PORT2} and {DIR} stand for.
+    svcdns.room = …
+        starts servers in a room (room.py).
 
     server.ask(name, type='A', tcp=False, to='127.0.0.1', port=None, timeout=10, **options of dns.message.make_query)
     server.exchange(query, tcp=False, …)        the same for a dns.message.Message
@@ -102,6 +104,7 @@ class Lab:
         self.folder = folder
         self.ports = Ports()
         self.servers = []
+        self.room = None
 
     def port(self, number=1):
         return self.ports.get(number)
@@ -119,7 +122,8 @@ class Lab:
 
     def command(self, corefile, arguments):
         conf = [] if corefile is None else ['-conf', str(self.folder / 'Corefile')]
-        return [program(), *conf, *(self.fill_in(str(a)) for a in arguments)]
+        command = [program(), *conf, *(self.fill_in(str(a)) for a in arguments)]
+        return self.room.command(*command) if self.room else command
 
     def environment(self, env):
         return {**os.environ, **(env or {})}
