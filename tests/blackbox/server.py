@@ -61,9 +61,9 @@ def program():
     return os.environ.get('SVCDNS', str(ROOT / 'build/dev/svcdns'))
 
 
-def eventually(is_so):
+def eventually(is_so, patience=PATIENCE):
     """Waits until is_so() is true."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not is_so():
         assert time.monotonic() < deadline, 'it never came true'
         time.sleep(0.002)
