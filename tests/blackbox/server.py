@@ -69,9 +69,18 @@ def eventually(is_so, patience=PATIENCE):
         time.sleep(0.002)
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(('::1', 0))
+            return True
+    except OSError:
+        return False
+
+
 class Ports:
-    """Free ports. Each is held by a TCP socket that is bound but does not listen: SO_REUSEPORT lets svcdns in, and nobody
-    else is given the port meanwhile."""
+    """Free ports, at every address. Each is held by a TCP socket that is bound but does not listen: SO_REUSEPORT lets svcdns
+    in, and nobody else is given the port meanwhile."""
 
     def __init__(self):
         self.held = {}
@@ -83,11 +92,12 @@ class Ports:
 
     @staticmethod
     def hold():
+        family = socket.AF_INET6 if has_ipv6() else socket.AF_INET  # the former stands for both
         while True:
-            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            tcp = socket.socket(family, socket.SOCK_STREAM)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            tcp.bind(('127.0.0.1', 0))
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(('', 0))
+            with socket.socket(family, socket.SOCK_DGRAM) as udp:
                 try:
                     udp.bind(('', tcp.getsockname()[1]))
                     return tcp
