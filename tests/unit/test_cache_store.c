@@ -147,6 +147,49 @@ static void test_entries_are_bounded(void **state)
 	store_destroy(store);
 }
 
+/* However the keys are spread: nearly as many as there may be are found. */
+static void test_nearly_full(void **state)
+{
+	enum { ENTRIES = 9984, KEYS_PUT = 9000 };
+	struct store *store = store_create(ENTRIES, ENTRIES * 512);
+	unsigned found = 0;
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < KEYS_PUT; i++) {
+		snprintf(key, sizeof(key), "host-%d.example", i);
+		put(store, key, key);
+	}
+	for (int i = 0; i < KEYS_PUT; i++) {
+		snprintf(key, sizeof(key), "host-%d.example", i);
+		found += get(store, key) != NULL;
+	}
+	assert_in_range(found, KEYS_PUT * 98 / 100, KEYS_PUT);
+	store_destroy(store);
+}
+
+/* What is asked for again and again outlives any number of others. */
+static void test_what_is_read_stays(void **state)
+{
+	struct store *store = store_create(256, 64 << 10);
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		snprintf(key, sizeof(key), "wanted %d", i);
+		put(store, key, key);
+	}
+	for (int i = 0; i < 20000; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		put(store, key, key);
+		snprintf(key, sizeof(key), "wanted %d", i % 16);
+		if (!get(store, key))
+			fail_msg("%s is gone after %d others", key, i);
+	}
+	assert_true(store_count(store) <= 256);
+	store_destroy(store);
+}
+
 static void test_octets_are_bounded(void **state)
 {
 	struct store *store = store_create(10000, 256 << 10);
@@ -342,6 +385,8 @@ int main(void)
 		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_empty_value_and_small_buffer),
 		cmocka_unit_test(test_entries_are_bounded),
+		cmocka_unit_test(test_nearly_full),
+		cmocka_unit_test(test_what_is_read_stays),
 		cmocka_unit_test(test_octets_are_bounded),
 		cmocka_unit_test(test_note),
 		cmocka_unit_test(test_readers_never_see_torn_values),

@@ -110,6 +110,23 @@ static bool is_for_cache(const struct cache_settings *settings, const struct req
 	       zones_match(&settings->zones, &r->question.name);
 }
 
+static void look_ahead(void *self, struct request *r, unsigned step)
+{
+	const struct cache *cache = ((struct cache_worker *)self)->cache;
+	struct cache_request *state = request_state(r);
+	struct key key;
+
+	if (step == 0) {
+		lookup_key(cache, r, NULL, &key);
+		state->hash = key.store_key.hash;
+		store_prefetch_index(cache->denial, state->hash);
+		store_prefetch_index(cache->success, state->hash);
+	} else {
+		store_prefetch_value(cache->denial, state->hash);
+		store_prefetch_value(cache->success, state->hash);
+	}
+}
+
 static enum verdict serve(void *self, struct request *r)
 {
 	struct cache_worker *w = self;
@@ -121,7 +138,8 @@ static enum verdict serve(void *self, struct request *r)
 	state->is_leading = false;
 	if (!is_for_cache(settings, r))
 		return VERDICT_NEXT;
-	lookup_key(w->cache, r, &key);
+	lookup_key(w->cache, r, r->is_foreseen ? &state->hash : NULL, &key);
+	state->hash = key.store_key.hash;
 	found = lookup_find(w, r, &key);
 	if (!found.item)
 		return miss(w, r, &key);
@@ -131,13 +149,14 @@ static enum verdict serve(void *self, struct request *r)
 }
 
 /* The answer to a miss: kept, or replaced by an expired one that is better. */
-static void settle(struct cache_worker *w, struct request *r, bool is_stale)
+static void settle(struct cache_worker *w, struct request *r)
 {
+	const struct cache_request *state = request_state(r);
 	struct found found;
 	struct key key;
 
-	lookup_key(w->cache, r, &key);
-	if (!is_stale) {
+	lookup_key(w->cache, r, &state->hash, &key);
+	if (!state->is_stale) {
 		if (!r->bare)
 			keep_reply(w, &key, r);
 		return;
@@ -165,7 +184,7 @@ static void reply(void *self, struct request *r)
 	r->opt_length = 0; /* as CoreDNS, whose cache takes it out */
 	refresh_set_ad(r, state->wants_ad);
 	if (!r->is_dropped)
-		settle(w, r, state->is_stale);
+		settle(w, r);
 	wait_answer(w, followers, r, true);
 	lookup_mask_ad(r, state->wants_ad);
 }
@@ -236,6 +255,7 @@ const struct plugin plugin_cache = {
 	.setup = setup,
 	.open = open_stores,
 	.start = start,
+	.look_ahead = look_ahead,
 	.serve = serve,
 	.reply = reply,
 	.stop = stop,

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-void lookup_key(const struct cache *cache, const struct request *r, struct key *ret)
+void lookup_key(const struct cache *cache, const struct request *r, const uint64_t *hash, struct key *ret)
 {
 	const struct question *q = &r->question;
 
@@ -16,7 +16,7 @@ void lookup_key(const struct cache *cache, const struct request *r, struct key *
 	memcpy(ret->octets + LOOKUP_KEY_FIXED, q->name.wire, q->name.length);
 	ret->store_key.octets = ret->octets;
 	ret->store_key.length = (size_t)LOOKUP_KEY_FIXED + q->name.length;
-	ret->store_key.hash = hash_bytes(&cache->hash_key, ret->octets, ret->store_key.length);
+	ret->store_key.hash = hash ? *hash : hash_bytes(&cache->hash_key, ret->octets, ret->store_key.length);
 }
 
 static bool is_failure(const struct item *item)

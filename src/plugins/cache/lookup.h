@@ -24,6 +24,7 @@ struct cache_worker {
 };
 
 struct cache_request {		     /* request_state() */
+	uint64_t hash;		     /* of the key: from look_ahead() or serve() on */
 	bool is_leading;	     /* flight is under way */
 	bool is_stale;		     /* there is an expired item to fall back to */
 	bool wants_ad;		     /* the client set AD */
@@ -46,7 +47,8 @@ struct found {
 	size_t slot;
 };
 
-void lookup_key(const struct cache *cache, const struct request *r, struct key *ret);
+/* hash: of the key, where it is known already; NULL. */
+void lookup_key(const struct cache *cache, const struct request *r, const uint64_t *hash, struct key *ret);
 /* What there is in one of the stores, copied to `buffer`. */
 struct found lookup_get(
 	const struct cache_worker *w, struct store *store, const struct key *key, void *buffer, uint64_t now);

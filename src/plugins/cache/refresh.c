@@ -101,7 +101,7 @@ static void on_refreshed(struct request *child, enum verdict verdict)
 	struct key key;
 	bool is_taken;
 
-	lookup_key(w->cache, child, &key);
+	lookup_key(w->cache, child, NULL, &key);
 	is_taken = verdict == VERDICT_ANSWERED && refresh_take(w, &key, child);
 	note_outcome(w, child, &key, is_taken, state->hits);
 	wait_answer(w, followers, child, is_taken);

@@ -20,18 +20,22 @@ struct store_key {
 	uint64_t hash; /* of the octets, with a key that nobody outside can know */
 };
 
-/* At most `entries` values (rounded up to a multiple of sixteen) in `bytes` octets, keys and 24 octets each
- * included. */
+/* At most `entries` values in `bytes` octets, with their keys and 16 octets each; what was put again and has
+ * not been passed yet takes room, too. The index takes 34 octets an entry besides. */
 struct store *store_create(size_t entries, size_t bytes);
 void store_destroy(struct store *store); /* accepts NULL; nobody may be reading */
+
+/* Asks for the memory that store_get() will read: first the index, then, when that is near, the value. */
+void store_prefetch_index(const struct store *store, uint64_t hash);
+void store_prefetch_value(const struct store *store, uint64_t hash);
 
 /* Copies the value under a key to `out`, which holds `capacity` octets; what does not fit counts as not
  * found. */
 struct store_hit store_get(
 	const struct store *store, const struct store_key *key, void *out, size_t capacity);
 
-/* Puts a value under a key, in place of one that is there. The oldest values make room. False: it is too
- * large. */
+/* Puts a value under a key, in place of one that is there. The oldest values that nobody reads make room.
+ * False: it is too large. */
 bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length);
 
 /* Takes the value under a key out, if there is one. Who is just reading it may still get it. */

@@ -24,10 +24,11 @@ static void copy_reply(const struct request *from, struct request *to)
 
 static bool answer_old(const struct cache_worker *w, struct request *r)
 {
+	const struct cache_request *state = request_state(r);
 	struct found found;
 	struct key key;
 
-	lookup_key(w->cache, r, &key);
+	lookup_key(w->cache, r, &state->hash, &key);
 	found = lookup_find(w, r, &key);
 	if (found.item)
 		lookup_answer(w, r, found.item);
