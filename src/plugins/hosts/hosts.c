@@ -142,7 +142,7 @@ static void read_file(void *context)
 
 	buffer_init(&buffer);
 	if (buffer_read_file(&buffer, hosts->path, reason, sizeof(reason))) {
-		table = hosts_table_make(buffer.bytes, &hosts->zones, !hosts->no_reverse);
+		table = hosts_table_make(buffer.bytes, buffer.length, &hosts->zones, !hosts->no_reverse);
 		log_line(LOG_DEBUG, TOPIC, "Parsed hosts file into %zu entries",
 			table->name_count + table->address_count);
 		published_set(&hosts->file, &table->shared);
@@ -288,7 +288,8 @@ static void *setup(struct setup *setup, struct error *error)
 	while (ok && dispenser_next(&d))
 		ok = read_directive(hosts, setup, &d, &inlined);
 	if (ok) {
-		hosts->inlined = hosts_table_make(inlined.bytes, &hosts->zones, !hosts->no_reverse);
+		hosts->inlined =
+			hosts_table_make(inlined.bytes, inlined.length, &hosts->zones, !hosts->no_reverse);
 		published_init(&hosts->file, hosts_table_free);
 	}
 	buffer_finish(&inlined);

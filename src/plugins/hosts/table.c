@@ -53,7 +53,7 @@ static void add_name(struct maker *maker, const char *word, size_t length, const
 	struct name name;
 	struct hosts_entry entry = {.ip = *ip};
 
-	if (length >= sizeof(text))
+	if (length >= sizeof(text) || memchr(word, '\0', length))
 		return;
 	memcpy(text, word, length);
 	text[length] = '\0';
@@ -143,17 +143,19 @@ static void arrange(struct hosts_table *table, const struct maker *maker, bool w
 	qsort(table->by_address, table->address_count, sizeof(*table->by_address), by_address);
 }
 
-struct hosts_table *hosts_table_make(const char *text, const struct zones *zones, bool with_reverse)
+struct hosts_table *hosts_table_make(
+	const char *text, size_t length, const struct zones *zones, bool with_reverse)
 {
+	const char *end = text + length;
 	struct hosts_table *table = memory_zero(1, sizeof(*table));
 	struct maker maker = {.zones = zones};
 
 	shared_init(&table->shared);
-	while (*text) {
-		const char *end = text + strcspn(text, "\n");
+	while (text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
 
-		add_line(&maker, text, end);
-		text = *end ? end + 1 : end;
+		add_line(&maker, text, newline ? newline : end);
+		text = newline ? newline + 1 : end;
 	}
 	arrange(table, &maker, with_reverse);
 	buffer_finish(&maker.names);
