@@ -32,19 +32,27 @@ static const char *next_word(const char **at, const char *end, size_t *ret_lengt
 	return begin;
 }
 
+/* An IPv4 address in the form of IPv6 (RFC 4291 section 2.5.5.2) is the same as itself. */
+static void unmap(struct ip *ip)
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (ip->family != 6 || memcmp(ip->bytes, prefix, sizeof(prefix)) != 0)
+		return;
+	memmove(ip->bytes, ip->bytes + 12, 4);
+	memset(ip->bytes + 4, 0, 12);
+	ip->family = 4;
+}
+
 /* An interface behind an IPv6 address does not count. */
 static bool read_address(const char *word, size_t length, struct ip *ret)
 {
 	const char *zone = memchr(word, '%', length);
 
-	return ip_parse_n(word, zone ? (size_t)(zone - word) : length, ret);
-}
-
-static bool is_mapped(const struct ip *ip)
-{
-	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-	return ip->family == 6 && memcmp(ip->bytes, prefix, sizeof(prefix)) == 0;
+	if (!ip_parse_n(word, zone ? (size_t)(zone - word) : length, ret))
+		return false;
+	unmap(ret);
+	return true;
 }
 
 static void add_name(struct maker *maker, const char *word, size_t length, const struct ip *ip)
@@ -80,11 +88,6 @@ static void add_line(struct maker *maker, const char *line, const char *end)
 	word = next_word(&line, end, &length);
 	if (!length || !read_address(word, length, &ip))
 		return;
-	if (is_mapped(&ip)) {
-		memmove(ip.bytes, ip.bytes + 12, 4);
-		memset(ip.bytes + 4, 0, 12);
-		ip.family = 4;
-	}
 	while (word = next_word(&line, end, &length), length)
 		add_name(maker, word, length, &ip);
 }
@@ -230,5 +233,8 @@ struct hosts_range hosts_table_name(const struct hosts_table *table, const struc
 
 struct hosts_range hosts_table_address(const struct hosts_table *table, const struct ip *ip)
 {
-	return find(table->by_address, table->address_count, order_by_address, ip, NULL);
+	struct ip key = *ip;
+
+	unmap(&key);
+	return find(table->by_address, table->address_count, order_by_address, &key, NULL);
 }
