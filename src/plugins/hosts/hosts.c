@@ -101,25 +101,52 @@ static enum verdict serve_ptr(const struct hosts_worker *w, struct request *r)
 	return r->reply.count[SECTION_ANSWER] ? VERDICT_ANSWERED : VERDICT_NEXT;
 }
 
+struct entries {
+	struct hosts_range in_file, inlined;
+};
+
+static struct entries find_by(const struct hosts_worker *w, const struct name *name,
+	struct hosts_range (*find)(const struct hosts_table *table, const struct name *name))
+{
+	const struct hosts_table *file = file_table(w);
+	struct entries entries = {.inlined = find(w->hosts->inlined, name)};
+
+	if (file)
+		entries.in_file = find(file, name);
+	return entries;
+}
+
+static bool is_empty(const struct entries *entries)
+{
+	return !entries->in_file.count && !entries->inlined.count;
+}
+
+/* A name with an entry of its own, wherever it stands, has no part in a wildcard (RFC 4592 section 2.2.1). */
+static struct entries find_name(const struct hosts_worker *w, const struct name *name)
+{
+	struct entries entries = find_by(w, name, hosts_table_name);
+
+	return is_empty(&entries) ? find_by(w, name, hosts_table_wildcard) : entries;
+}
+
 /* A name that has entries is answered, if need be with nothing. There is no SOA record to deny others with,
  * so that they fail, as in CoreDNS. */
 static enum verdict serve_name(const struct hosts_worker *w, struct request *r)
 {
 	const struct hosts *hosts = w->hosts;
-	const struct hosts_table *file = file_table(w);
 	uint16_t type = r->question.type;
-	struct hosts_range in_file = {0}, inlined = hosts_table_name(hosts->inlined, &r->question.name);
+	bool is_address = type == TYPE_A || type == TYPE_AAAA;
+	struct entries entries;
 
-	if (file)
-		in_file = hosts_table_name(file, &r->question.name);
-	if (type != TYPE_A && type != TYPE_AAAA && hosts->fallthrough_unsupported && falls_through(hosts, r))
+	if (!is_address && hosts->fallthrough_unsupported && falls_through(hosts, r))
 		return VERDICT_NEXT;
-	if (!in_file.count && !inlined.count)
+	entries = find_name(w, &r->question.name);
+	if (is_empty(&entries))
 		return falls_through(hosts, r) ? VERDICT_NEXT : request_fail(r, RCODE_SERVFAIL, "%s", "");
 	request_reply(r, RCODE_NOERROR, FLAG_AA);
-	if (type == TYPE_A || type == TYPE_AAAA) {
-		write_addresses(hosts, r, in_file, type == TYPE_A ? 4 : 6);
-		write_addresses(hosts, r, inlined, type == TYPE_A ? 4 : 6);
+	if (is_address) {
+		write_addresses(hosts, r, entries.in_file, type == TYPE_A ? 4 : 6);
+		write_addresses(hosts, r, entries.inlined, type == TYPE_A ? 4 : 6);
 	}
 	return VERDICT_ANSWERED;
 }

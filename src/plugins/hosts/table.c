@@ -55,6 +55,12 @@ static bool read_address(const char *word, size_t length, struct ip *ret)
 	return true;
 }
 
+/* A star alone stands for nothing, as in CoreDNS. */
+static bool is_every_name(const struct name *name)
+{
+	return name->labels == 1 && memcmp(name->wire, "\1*", 2) == 0;
+}
+
 static void add_name(struct maker *maker, const char *word, size_t length, const struct ip *ip)
 {
 	char text[NAME_TEXT_MAX];
@@ -68,7 +74,7 @@ static void add_name(struct maker *maker, const char *word, size_t length, const
 	if (!name_from_text(text, &name))
 		return;
 	name_lower(&name);
-	if (!zones_match(maker->zones, &name))
+	if (is_every_name(&name) || !zones_match(maker->zones, &name))
 		return;
 	entry.name = (uint32_t)maker->names.length;
 	entry.name_length = name.length;
@@ -210,25 +216,24 @@ static int order_by_address(const void *key, const struct hosts_entry *entry, co
 	return ip_compare(key, &entry->ip);
 }
 
-static struct hosts_range find_name(const struct hosts_table *table, const struct name *name)
+struct hosts_range hosts_table_name(const struct hosts_table *table, const struct name *name)
 {
 	return find(table->by_name, table->name_count, order_by_name, name, table->names);
 }
 
-struct hosts_range hosts_table_name(const struct hosts_table *table, const struct name *name)
+struct hosts_range hosts_table_wildcard(const struct hosts_table *table, const struct name *name)
 {
-	struct hosts_range range = find_name(table, name);
-	size_t length;
 	const uint8_t *parent;
 	struct name wildcard;
+	size_t length;
 
-	if (range.count || !name->labels)
-		return range;
+	if (!name->labels)
+		return (struct hosts_range){0};
 	parent = name_suffix(name, 1, &length);
 	wildcard.length = (uint8_t)(2 + length); /* the first label has one octet at least */
 	memcpy(wildcard.wire, "\1*", 2);
 	memcpy(wildcard.wire + 2, parent, length);
-	return find_name(table, &wildcard);
+	return hosts_table_name(table, &wildcard);
 }
 
 struct hosts_range hosts_table_address(const struct hosts_table *table, const struct ip *ip)
