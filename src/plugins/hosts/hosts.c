@@ -3,6 +3,7 @@
  * The file is read by a thread of its own when it changes; workers take the new table between two batches. A
  * file that cannot be read leaves the last one in place. */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -28,6 +29,7 @@ struct hosts { /* lifetime: configuration */
 	int64_t reload; /* ns; 0: never */
 	struct hosts_table *inlined;
 	struct published file;
+	pthread_mutex_t reading; /* by one at a time, so that what was read last is what counts */
 	struct file_watch *watch;
 };
 
@@ -167,6 +169,7 @@ static void read_file(void *context)
 	struct hosts_table *table;
 	char reason[512];
 
+	pthread_mutex_lock(&hosts->reading);
 	buffer_init(&buffer);
 	if (buffer_read_file(&buffer, hosts->path, reason, sizeof(reason))) {
 		table = hosts_table_make(buffer.bytes, buffer.length, &hosts->zones, !hosts->no_reverse);
@@ -175,6 +178,7 @@ static void read_file(void *context)
 		published_set(&hosts->file, &table->shared);
 	}
 	buffer_finish(&buffer);
+	pthread_mutex_unlock(&hosts->reading);
 }
 
 static bool parse_ttl(void *config, struct setup *setup, struct dispenser *d)
@@ -318,19 +322,21 @@ static void *setup(struct setup *setup, struct error *error)
 		hosts->inlined =
 			hosts_table_make(inlined.bytes, inlined.length, &hosts->zones, !hosts->no_reverse);
 		published_init(&hosts->file, hosts_table_free);
+		pthread_mutex_init(&hosts->reading, NULL);
 	}
 	buffer_finish(&inlined);
 	return ok ? hosts : NULL;
 }
 
+/* It is watched before it is read: no change is missed. */
 static bool open_file(void *config, struct error *error)
 {
 	struct hosts *hosts = config;
 
 	(void)error;
-	read_file(hosts);
 	if (hosts->reload)
 		hosts->watch = file_watch_start(hosts->path, hosts->reload, read_file, hosts);
+	read_file(hosts);
 	return true;
 }
 
@@ -340,6 +346,7 @@ static void close_file(void *config)
 
 	file_watch_stop(hosts->watch);
 	published_finish(&hosts->file);
+	pthread_mutex_destroy(&hosts->reading);
 	hosts_table_free(&hosts->inlined->shared);
 }
 
