@@ -160,6 +160,18 @@ static inline enum verdict reply_write(struct request *r, const char *text)
 	return VERDICT_ANSWERED;
 }
 
+/* More records than there is room for in any message. */
+static inline void reply_write_too_much(struct request *r)
+{
+	request_reply(r, RCODE_NOERROR, 0);
+	while (!r->reply.overflow) {
+		writer_u16(&r->reply, WRITER_QUESTION);
+		writer_open(&r->reply, SECTION_ANSWER, TYPE_A, CLASS_IN, 300);
+		writer_u32(&r->reply, 1);
+		writer_close(&r->reply);
+	}
+}
+
 static inline void world_note(struct world *world, const struct request *r)
 {
 	char name[NAME_TEXT_MAX], type[TYPE_TEXT_MAX];

@@ -112,6 +112,7 @@ static void test_not_kept(void **state)
 		{"cache", TYPE_A, "NOERROR tc ra: " A1, "NOERROR tc rd ra: www.test. 300 A 10.0.0.1", 0,
 			"asked"},
 		{"cache", TYPE_A, "NXDOMAIN", "NXDOMAIN rd", 0, "asked"},
+		{"cache", TYPE_A, "NXDOMAIN + test. 60 SOA", "NXDOMAIN rd + test. 60 SOA", 0, "asked"},
 		{"cache", TYPE_A, "NXDOMAIN / test. 60 NS ns.", "NXDOMAIN rd / test. 60 NS ns.", 0, "asked"},
 		{"cache", TYPE_A, "NXDOMAIN: @ 60 CNAME a.test. " SOA,
 			"NXDOMAIN rd: www.test. 5 CNAME a.test. / test. 5 SOA", 0, "asked"},
@@ -318,6 +319,40 @@ static void test_flags(void **state)
 	}
 }
 
+static enum verdict pass(void *self, struct request *r)
+{
+	(void)self;
+	(void)r;
+	return VERDICT_NEXT;
+}
+
+static void note_flags(void *self, struct request *r)
+{
+	assert_int_equal(message_flags(r->wire), r->flags);
+	*(uint16_t *)self = r->flags;
+}
+
+/* The plugins above see the query as the client sent it, before and after. */
+static void test_flags_above(void **state)
+{
+	static const struct plugin plugin_above = {.name = "above", .serve = pass, .reply = note_flags};
+	static const uint16_t flags[] = {FLAG_RD, FLAG_RD | FLAG_AD, FLAG_CD};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
+		uint16_t seen = 0;
+		struct cache_lab c;
+
+		cache_lab_start(&c, "cache");
+		cache_lab_put_above(&c, &plugin_above, &seen);
+		c.world.reply = "NOERROR: " A1;
+		c.lab.flags = flags[i];
+		cache_ask(&c, "www.test", TYPE_A);
+		assert_int_equal(seen, flags[i]);
+		cache_lab_finish(&c);
+	}
+}
+
 /* AD is not there because somebody asks for it. */
 static void test_no_ad_without_validation(void **state)
 {
@@ -426,22 +461,21 @@ static void test_workers_share(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(ahead); i++) {
-		struct cache_lab one, two;
+		struct cache_lab c;
+		void *other;
 
-		cache_lab_start(&one, "cache");
-		two = one;
-		two.lab.self = plugin_cache.start(one.lab.config, &one.lab.worker);
-		two.lab.links[0].self = two.lab.self;
-		one.world.reply = "NOERROR: " A1;
-		one.lab.worker.now = 100 * CLOCK_S + (uint64_t)(ahead[i] * (double)CLOCK_S);
-		cache_ask(&one, "www.test", TYPE_A);
-		one.lab.worker.now = 100 * CLOCK_S;
-		one.lab.links[0].self = two.lab.self;
+		cache_lab_start(&c, "cache");
+		other = plugin_cache.start(c.lab.config, &c.lab.worker);
+		c.world.reply = "NOERROR: " A1;
+		c.lab.worker.now = 100 * CLOCK_S + (uint64_t)(ahead[i] * (double)CLOCK_S);
+		cache_ask(&c, "www.test", TYPE_A);
+		c.lab.worker.now = 100 * CLOCK_S;
+		c.lab.links[0].self = other;
 		assert_string_equal(
-			cache_ask(&one, "www.test", TYPE_A), "NOERROR aa rd: www.test. 300 A 10.0.0.1");
-		assert_int_equal(one.world.asked, 1);
-		plugin_cache.stop(two.lab.self);
-		cache_lab_finish(&one);
+			cache_ask(&c, "www.test", TYPE_A), "NOERROR aa rd: www.test. 300 A 10.0.0.1");
+		assert_int_equal(c.world.asked, 1);
+		plugin_cache.stop(other);
+		cache_lab_finish(&c);
 	}
 }
 
@@ -537,16 +571,8 @@ static void test_reply_for_a_small_client(void **state)
 
 static enum verdict serve_too_much(void *self, struct request *r)
 {
-	unsigned *asked = self;
-
-	++*asked;
-	request_reply(r, RCODE_NOERROR, 0);
-	while (!r->reply.overflow) {
-		writer_u16(&r->reply, WRITER_QUESTION);
-		writer_open(&r->reply, SECTION_ANSWER, TYPE_A, CLASS_IN, 300);
-		writer_u32(&r->reply, 1);
-		writer_close(&r->reply);
-	}
+	++*(unsigned *)self;
+	reply_write_too_much(r);
 	return VERDICT_ANSWERED;
 }
 
@@ -668,6 +694,7 @@ int main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_case_of_the_client),
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_flags_above),
 		cmocka_unit_test(test_no_ad_without_validation),
 		cmocka_unit_test(test_expired_signature),
 		cmocka_unit_test(test_transfers_and_notifications),

@@ -193,6 +193,30 @@ static void test_extended_error(void **state)
 	cache_lab_finish(&c);
 }
 
+/* A reply that had no end is cut for all. */
+static void test_reply_without_end(void **state)
+{
+	struct client *clients[3];
+	struct cache_lab c;
+
+	(void)state;
+	start(&c, "cache");
+	c.lab.transport = TRANSPORT_TCP;
+	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+		clients[i] = client_ask(&c, "www.test", TYPE_A);
+	c.world.waiting_count = 0;
+	reply_write_too_much(c.world.waiting[0]);
+	request_resume(c.world.waiting[0], VERDICT_ANSWERED);
+	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+		const struct request *r = clients[i]->request;
+
+		assert_true(message_flags(r->wire) & FLAG_TC);
+		assert_in_range(r->reply.length, 60000, 65535);
+		assert_int_equal(r->reply.length, 26 + 16 * message_count(r->wire, 1));
+	}
+	cache_lab_finish(&c);
+}
+
 /* A few clients of each kind, with more than one question under way for the same name. */
 static void test_several_under_way(void **state)
 {
@@ -321,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_ad_of_the_first),
 		cmocka_unit_test(test_what_is_not_kept),
 		cmocka_unit_test(test_extended_error),
+		cmocka_unit_test(test_reply_without_end),
 		cmocka_unit_test(test_several_under_way),
 		cmocka_unit_test(test_hinfo_does_not_wait),
 		cmocka_unit_test(test_too_many_wait),

@@ -222,11 +222,26 @@ static void test_ttl_of_the_old(void **state)
 		struct cache_lab c;
 
 		start(&c, table[i].directive);
-		cache_lab_pass(&c, 5);
 		c.world.reply = "SERVFAIL";
+		assert_string_equal(ask(&c), table[i].shown);
+		cache_lab_pass(&c, 5);
 		assert_string_equal(ask(&c), table[i].shown);
 		cache_lab_finish(&c);
 	}
+}
+
+/* What lives for no time is not kept, as an old answer neither. */
+static void test_no_time_to_live(void **state)
+{
+	struct cache_lab c;
+
+	(void)state;
+	cache_lab_start(&c, "cache {\nserve_stale\nsuccess 2000 60 0\n}");
+	c.world.reply = "NOERROR: @ 0 A 10.0.0.1";
+	assert_string_equal(ask(&c), "NOERROR rd: " IS(0));
+	assert_string_equal(ask(&c), "NOERROR rd: " IS(0));
+	assert_int_equal(c.world.asked, 2);
+	cache_lab_finish(&c);
 }
 
 /* After an attempt that failed, none is made for a while. */
@@ -306,6 +321,25 @@ static void test_verify_timeout(void **state)
 	assert_string_equal(client_reply(clients[2]), "NOERROR rd: www.test. 60 A 10.0.0.2");
 	assert_string_equal(ask(&c), REFRESHED);
 	cache_lab_pass(&c, 1);
+	assert_int_equal(c.world.asked, 1);
+	cache_lab_finish(&c);
+}
+
+/* The only one who waits gives up; the next one joins what is still under way. */
+static void test_verify_timeout_one_after_the_other(void **state)
+{
+	struct client *first, *second;
+	struct cache_lab c;
+
+	(void)state;
+	start(&c, "cache {\nserve_stale 1h verify 100ms\n}");
+	c.world.is_late = true;
+	first = client_ask(&c, "www.test", TYPE_A);
+	cache_lab_pass(&c, 0.1);
+	assert_string_equal(client_reply(first), STALE);
+	second = client_ask(&c, "www.test", TYPE_A);
+	world_answer(&c, "NOERROR: " NEW);
+	assert_string_equal(client_reply(second), "NOERROR rd: www.test. 60 A 10.0.0.2");
 	assert_int_equal(c.world.asked, 1);
 	cache_lab_finish(&c);
 }
@@ -522,6 +556,28 @@ static void test_prefer_positive_denies(void **state)
 	cache_lab_finish(&c);
 }
 
+/* Neither of the two is an answer: as without the policy, the denial counts. */
+static void test_prefer_positive_has_nothing_positive(void **state)
+{
+	static const char *const orders[][2] = {{"NOERROR", "NXDOMAIN " SOA}, {"NXDOMAIN " SOA, "NOERROR"}};
+	static const char *const later[] = {"NXDOMAIN aa rd / test. 60 SOA", "NXDOMAIN aa rd / test. 0 SOA"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
+		struct cache_lab c;
+
+		cache_lab_start(&c, "cache {\nserve_stale\nserve_stale_policy prefer_positive\n}");
+		c.world.reply = orders[i][0];
+		ask(&c);
+		cache_lab_pass(&c, 60);
+		c.world.reply = orders[i][1];
+		ask(&c);
+		assert_int_equal(c.world.asked, 2);
+		assert_string_equal(ask(&c), later[i]);
+		cache_lab_finish(&c);
+	}
+}
+
 /* Hits at these seconds; the world has been asked so often after each. */
 struct prefetch {
 	const char *directive;
@@ -656,6 +712,31 @@ static void test_prefetch_of_two_workers(void **state)
 	cache_lab_finish(&c);
 }
 
+/* What one worker fetches, another one does not. */
+static void test_prefetch_by_one_of_two_workers(void **state)
+{
+	struct cache_lab c;
+	void *other;
+
+	(void)state;
+	cache_lab_start(&c, "cache {\nprefetch 3\n}");
+	other = plugin_cache.start(c.lab.config, &c.lab.worker);
+	c.world.reply = "NOERROR: " OLD;
+	ask(&c);
+	c.world.is_late = true;
+	cache_lab_pass(&c, 57);
+	for (unsigned i = 0; i < 3; i++)
+		ask(&c);
+	assert_int_equal(c.world.asked, 2);
+	c.lab.links[0].self = other;
+	ask(&c);
+	assert_int_equal(c.world.asked, 2);
+	c.lab.links[0].self = c.lab.self;
+	world_answer(&c, "NOERROR: " NEW);
+	plugin_cache.stop(other);
+	cache_lab_finish(&c);
+}
+
 /* Denials are fetched ahead, too; a denial takes the place of an answer. */
 static void test_prefetch_of_a_denial(void **state)
 {
@@ -751,9 +832,11 @@ int main(void)
 		cmocka_unit_test(test_verify_is_dropped),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_ttl_of_the_old),
+		cmocka_unit_test(test_no_time_to_live),
 		cmocka_unit_test(test_recheck),
 		cmocka_unit_test(test_recheck_while_it_is_asked),
 		cmocka_unit_test(test_verify_timeout),
+		cmocka_unit_test(test_verify_timeout_one_after_the_other),
 		cmocka_unit_test(test_verify_timeout_replies),
 		cmocka_unit_test(test_verify_timeout_beyond_the_window),
 		cmocka_unit_test(test_old_denials),
@@ -763,11 +846,13 @@ int main(void)
 		cmocka_unit_test(test_prefer_positive_recheck),
 		cmocka_unit_test(test_prefer_positive_beyond_the_window),
 		cmocka_unit_test(test_prefer_positive_denies),
+		cmocka_unit_test(test_prefer_positive_has_nothing_positive),
 		cmocka_unit_test(test_prefetch),
 		cmocka_unit_test(test_prefetch_takes_time),
 		cmocka_unit_test(test_prefetch_fails),
 		cmocka_unit_test(test_prefetch_goes_on),
 		cmocka_unit_test(test_prefetch_of_two_workers),
+		cmocka_unit_test(test_prefetch_by_one_of_two_workers),
 		cmocka_unit_test(test_prefetch_of_a_denial),
 		cmocka_unit_test(test_moves_to_a_fresh_plugin),
 		cmocka_unit_test(test_refresh_is_dropped),
