@@ -326,8 +326,18 @@ static enum verdict pass(void *self, struct request *r)
 	return VERDICT_NEXT;
 }
 
+/* As forward, for the log, which is not to show what the cache has taken out. */
+static enum verdict serve_with_opt(void *self, struct request *r)
+{
+	enum verdict verdict = world_serve(self, r);
+
+	r->opt_length = 11;
+	return verdict;
+}
+
 static void note_flags(void *self, struct request *r)
 {
+	assert_int_equal(r->opt_length, 0);
 	assert_int_equal(message_flags(r->wire), r->flags);
 	*(uint16_t *)self = r->flags;
 }
@@ -336,6 +346,7 @@ static void note_flags(void *self, struct request *r)
 static void test_flags_above(void **state)
 {
 	static const struct plugin plugin_above = {.name = "above", .serve = pass, .reply = note_flags};
+	static const struct plugin plugin_below = {.name = "below", .serve = serve_with_opt};
 	static const uint16_t flags[] = {FLAG_RD, FLAG_RD | FLAG_AD, FLAG_CD};
 
 	(void)state;
@@ -344,6 +355,7 @@ static void test_flags_above(void **state)
 		struct cache_lab c;
 
 		cache_lab_start(&c, "cache");
+		c.lab.links[1].plugin = &plugin_below;
 		cache_lab_put_above(&c, &plugin_above, &seen);
 		c.world.reply = "NOERROR: " A1;
 		c.lab.flags = flags[i];
@@ -351,6 +363,41 @@ static void test_flags_above(void **state)
 		assert_int_equal(seen, flags[i]);
 		cache_lab_finish(&c);
 	}
+}
+
+/* Asks for another name below, as search does. A request's state may hold anything at first. */
+static enum verdict ask_child(void *self, struct request *r)
+{
+	static int rubbish;
+	const struct name *name = self;
+	struct request *child = request_child(r, name, r->question.type);
+
+	memset(child->state, ++rubbish, sizeof(child->state));
+	assert_int_equal(request_ask_below(child), VERDICT_ANSWERED);
+	request_reply_child(r, child);
+	request_release(child);
+	return VERDICT_ANSWERED;
+}
+
+/* The questions of plugins above are kept, and found, as those of clients are. */
+static void test_questions_of_plugins(void **state)
+{
+	static const struct plugin plugin_above = {.name = "above", .serve = ask_child};
+	static const char *const names[] = {"www.test", "a.test", "WWW.test", "b.test", "www.test"};
+	static const unsigned asked[] = {1, 2, 2, 3, 3};
+	struct cache_lab c;
+	struct name name;
+
+	(void)state;
+	cache_lab_start(&c, "cache");
+	cache_lab_put_above(&c, &plugin_above, &name);
+	c.world.reply = "NOERROR: " A1;
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		assert_true(name_from_text(names[i], &name));
+		cache_ask(&c, "client.test", TYPE_A);
+		assert_int_equal(c.world.asked, asked[i]);
+	}
+	cache_lab_finish(&c);
 }
 
 /* AD is not there because somebody asks for it. */
@@ -695,6 +742,7 @@ int main(void)
 		cmocka_unit_test(test_case_of_the_client),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_flags_above),
+		cmocka_unit_test(test_questions_of_plugins),
 		cmocka_unit_test(test_no_ad_without_validation),
 		cmocka_unit_test(test_expired_signature),
 		cmocka_unit_test(test_transfers_and_notifications),

@@ -268,10 +268,15 @@ static void test_recheck(void **state)
 		cache_lab_pass(&c, 10);
 		assert_string_equal(ask(&c), STALE);
 		assert_int_equal(c.world.asked, 2);
-		c.world.reply = "NOERROR: " NEW;
+		c.world.reply = "NOERROR: @ 6 A 10.0.0.2";
 		cache_lab_pass(&c, 10);
 		ask(&c);
 		assert_int_equal(c.world.asked, 3);
+		assert_string_equal(ask(&c), "NOERROR aa rd: www.test. 6 A 10.0.0.2");
+		/* One that succeeded holds nothing back. */
+		c.world.reply = "NOERROR: " NEW;
+		cache_lab_pass(&c, 6);
+		ask(&c);
 		assert_string_equal(ask(&c), REFRESHED);
 		cache_lab_finish(&c);
 	}

@@ -48,7 +48,6 @@ static void on_time_over(struct timer *timer)
 {
 	struct cache_request *state = CONTAINER_OF(timer, struct cache_request, timer);
 
-	state->is_stale = false;
 	if (!answer_old(state->worker, state->request))
 		return;
 	flight_leave(state->joined, state->request);
