@@ -241,6 +241,7 @@ def resident(server):
     return int(status.partition('VmRSS:')[2].split()[0]) * 1024
 
 
+@pytest.mark.skipif(BUILD.name == 'tsan', reason='ThreadSanitizer keeps several octets for each of the program')
 def test_memory_is_bounded(svcdns):
     """FLOOD=… in the environment asks for as many names."""
     octets, entries = 4 << 20, 100000
