@@ -13,6 +13,28 @@ struct bind {                               /* where a server block listens */
 	size_t       count;
 };
 
+struct place_site {                         /* one zone at one address */
+	const char *server;                 /* "dns://:53", "dns://10.0.0.1:53": what metrics call the address */
+	const char *zone;                   /* "example.org." */
+};
+
+struct place_plugin {
+	const struct plugin *plugin;
+	void                *config;
+};
+
+/* Where a server block is served, and by what; complete when the first open() is called. */
+struct place {
+	const struct place_site   *sites;   /* every zone at every address; struct route has an index into them */
+	size_t                     site_count;
+	const char                *view;    /* "": the block has none */
+	const struct place_plugin *plugins; /* in the order of the registry */
+	size_t                     plugin_count;
+};
+
+struct http;
+struct metrics;
+
 struct setup {
 	const struct plugin    *plugin;
 	struct arena           *arena;      /* lifetime "generation" */
@@ -20,6 +42,9 @@ struct setup {
 	struct zones            zones;      /* of the server block's keys, in their order */
 	struct bind            *bind;       /* the bind plugin fills it */
 	const char             *root;       /* folder that relative file names start from; NULL: the working directory */
+	const struct place     *place;
+	struct metrics         *metrics;    /* the server's, as the next one */
+	struct http            *http;
 };
 
 /* Plugins that may stand only once in a block: false, with CoreDNS' message, at a second occurrence. */

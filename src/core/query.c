@@ -8,6 +8,7 @@
 #include "reply.h"
 #include "svcdns/chain.h"
 #include "svcdns/router.h"
+#include "svcdns/traffic.h"
 
 /* An answer of twelve octets for what is not worth more: the query's header, turned round. */
 static enum verdict reject(struct request *request, uint16_t rcode)
@@ -67,19 +68,34 @@ static enum verdict bad_version(struct request *request)
 	return request_fail(request, RCODE_BADVERS, "EDNS version %u", request->edns.version);
 }
 
+/* Nobody below sees it, so that it is counted here. */
+static enum verdict refuse(struct request *request)
+{
+	const struct traffic_reply reply = {.rcode = request->rcode, .size = request_reply_size(request)};
+
+	if (request->router->refused)
+		traffic_count(request->router->refused, request, &reply);
+	return VERDICT_ANSWERED;
+}
+
 static enum verdict route_and_serve(struct request *request)
 {
 	const struct question *question = &request->question;
-	const struct chain *chain;
+	const struct route *route;
 
-	if (question->class != CLASS_IN && !request->router->any_class)
-		return request_fail(request, RCODE_REFUSED, "class %u is not served", question->class);
+	if (question->class != CLASS_IN && !request->router->any_class) {
+		request_fail(request, RCODE_REFUSED, "class %u is not served", question->class);
+		return refuse(request);
+	}
 	if (request->edns.present && request->edns.version != 0)
 		return bad_version(request);
-	chain = router_find(request->router, &question->name, question->type);
-	if (!chain || !chain->count)
-		return request_fail(request, RCODE_REFUSED, "no zone for this name");
-	return chain_serve(request, chain, 0);
+	route = router_find(request->router, &question->name, question->type);
+	if (!route || !route->chain->count) {
+		request_fail(request, RCODE_REFUSED, "no zone for this name");
+		return refuse(request);
+	}
+	request->route = route;
+	return chain_serve(request, route->chain, 0);
 }
 
 enum verdict query_answer(struct request *request, size_t length)

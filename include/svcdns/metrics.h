@@ -1,0 +1,85 @@
+/* Counters of what happens, and the page that shows them to Prometheus.
+ *
+ * A series is a row of cells for every worker. A cell has one writer, so that counting is a load, an addition and a store;
+ * the cells of two workers share no cache line. The page adds the workers up. Whoever asks for a series that exists
+ * already, another server block or the next configuration, is given the same cells: counters outlive what counts in them. */
+#ifndef SVCDNS_METRICS_H
+#define SVCDNS_METRICS_H
+
+#include <stdatomic.h>
+
+#include "svcdns/buffer.h"
+
+#define METRIC_LABELS_MAX 8                 /* the end of the list included */
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+struct metric_label {
+	const char        *name;            /* NULL ends the list */
+	const char *const *values;          /* all that it can have, NULL behind the last; NULL: each series has one of its own */
+};
+
+struct metric_family {                      /* a constant of whoever counts */
+	const char         *name, *help;
+	enum metric_type    type;
+	struct metric_label labels[METRIC_LABELS_MAX];          /* in alphabetical order */
+	const uint64_t     *bounds;         /* of a histogram: upper bounds in ascending order, without the infinite one */
+	unsigned            bound_count;
+	double              unit;           /* what 1 is worth on the page: 1e-9 for nanoseconds shown as seconds; 0: 1 */
+};
+
+#define METRIC_TIMES 16
+extern const uint64_t metric_times[METRIC_TIMES];       /* bounds in ns: 0.25 ms to 8.192 s, each twice the one before */
+
+struct cell {
+	_Atomic uint64_t value;
+};
+
+static inline void cell_add(struct cell *cell, uint64_t count)
+{
+	uint64_t old = atomic_load_explicit(&cell->value, memory_order_relaxed);
+
+	atomic_store_explicit(&cell->value, old + count, memory_order_relaxed);
+}
+
+/* Cells that one value of a series takes: buckets, the infinite one, and the sum. */
+static inline unsigned metric_width(const struct metric_family *family)
+{
+	return family->type == METRIC_HISTOGRAM ? family->bound_count + 2 : 1;
+}
+
+static inline void histogram_add(const struct metric_family *family, struct cell *cells, uint64_t value)
+{
+	unsigned bucket = 0;
+
+	while (bucket < family->bound_count && value > family->bounds[bucket])
+		bucket++;
+	cell_add(&cells[bucket], 1);
+	cell_add(&cells[family->bound_count + 1], value);
+}
+
+struct metrics;
+struct metrics_page;                        /* being written */
+
+struct metrics *metrics_create(unsigned workers);
+void            metrics_destroy(struct metrics *metrics);       /* accepts NULL */
+
+/* Families that are on the page: without labels they are so from the start, with 0. The list ends with NULL. */
+void metrics_declare(struct metrics *metrics, const struct metric_family *const *families);
+
+/* The cells of one worker in one series, metric_width() for every combination of the labels that have all their values
+ * named, the last label changing fastest. `values` are those of the others, in the order of the labels; NULL: there are
+ * none. A series that nothing but one thread counts in may as well use the cells of worker 0. Any thread; takes a lock. */
+struct cell *metrics_cells(struct metrics *metrics, unsigned worker, const struct metric_family *family,
+	const char *const *values);
+
+/* What is looked up when the page is written: collect() calls metrics_sample(), on whichever thread writes it. */
+void metrics_attach(struct metrics *metrics, void (*collect)(void *config, struct metrics_page *page), void *config);
+void metrics_detach(struct metrics *metrics, const void *config);
+/* A value of a counter or gauge, `values` for all of its labels. Of two for the same labels the greater one is shown. */
+void metrics_sample(struct metrics_page *page, const struct metric_family *family, const char *const *values, double value);
+
+/* The page, in Prometheus' text format 0.0.4. Series with labels appear with their first count. Any thread. */
+void metrics_write(struct metrics *metrics, struct buffer *out);
+
+#endif
