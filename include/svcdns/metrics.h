@@ -42,20 +42,37 @@ static inline void cell_add(struct cell *cell, uint64_t count)
 	atomic_store_explicit(&cell->value, old + count, memory_order_relaxed);
 }
 
+/* The exception: for what is rare and counted by several threads that are no workers. */
+static inline void cell_add_shared(struct cell *cell, uint64_t count)
+{
+	atomic_fetch_add_explicit(&cell->value, count, memory_order_relaxed);
+}
+
 /* Cells that one value of a series takes: buckets, the infinite one, and the sum. */
 static inline unsigned metric_width(const struct metric_family *family)
 {
 	return family->type == METRIC_HISTOGRAM ? family->bound_count + 2 : 1;
 }
 
-static inline void histogram_add(const struct metric_family *family, struct cell *cells, uint64_t value)
+/* The cell of the bucket that a value falls into, and that of the sum. */
+static inline struct cell *histogram_bucket(const struct metric_family *family, struct cell *cells, uint64_t value)
 {
 	unsigned bucket = 0;
 
 	while (bucket < family->bound_count && value > family->bounds[bucket])
 		bucket++;
-	cell_add(&cells[bucket], 1);
-	cell_add(&cells[family->bound_count + 1], value);
+	return &cells[bucket];
+}
+
+static inline struct cell *histogram_sum(const struct metric_family *family, struct cell *cells)
+{
+	return &cells[family->bound_count + 1];
+}
+
+static inline void histogram_add(const struct metric_family *family, struct cell *cells, uint64_t value)
+{
+	cell_add(histogram_bucket(family, cells, value), 1);
+	cell_add(histogram_sum(family, cells), value);
 }
 
 struct metrics;
@@ -69,7 +86,8 @@ void metrics_declare(struct metrics *metrics, const struct metric_family *const 
 
 /* The cells of one worker in one series, metric_width() for every combination of the labels that have all their values
  * named, the last label changing fastest. `values` are those of the others, in the order of the labels; NULL: there are
- * none. A series that nothing but one thread counts in may as well use the cells of worker 0. Any thread; takes a lock. */
+ * none. Threads that are no workers use the cells of worker 0 of series
+ * that no worker counts in. Any thread; takes a lock. */
 struct cell *metrics_cells(struct metrics *metrics, unsigned worker, const struct metric_family *family,
 	const char *const *values);
 

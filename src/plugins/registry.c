@@ -5,7 +5,8 @@
 #include <string.h>
 
 extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_hosts, plugin_kubernetes, plugin_log, plugin_search, plugin_whoami;
+	plugin_health, plugin_hosts, plugin_kubernetes, plugin_log, plugin_ready, plugin_search,
+	plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -25,8 +26,8 @@ const struct registration registry[] = {
 	{"bind", &plugin_bind},
 	{"debug", &plugin_debug},
 	{"trace", NULL},
-	{"ready", NULL},
-	{"health", NULL},
+	{"ready", &plugin_ready},
+	{"health", &plugin_health},
 	{"pprof", NULL},
 	{"shed", NULL},
 	{"prometheus", NULL},

@@ -3,99 +3,48 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "../support/http_lab.h"
 #include "svcdns/clock.h"
 #include "svcdns/http.h"
 
 #define TIMEOUT (10 * CLOCK_S)
 
 static struct http *http;
-static char address[32]; /* a free one on this machine */
-static char reply[8192];
-
-/* A port that SO_REUSEPORT lets us, and nobody else, have. */
-static int hold_port(void)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &length), 0);
-	snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(in.sin_port));
-	return fd;
-}
+static struct http_lab lab;
 
 static int set_up(void **state)
 {
-	*state = (void *)(intptr_t)hold_port();
+	(void)state;
+	http_lab_open(&lab);
 	http = http_create();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
+	(void)state;
 	http_destroy(http);
-	close((int)(intptr_t)*state);
+	http_lab_close(&lab);
 	return 0;
 }
 
-static int connect_to(const char *where)
+static void ask(const char *method, const char *path)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	in.sin_port = htons((uint16_t)atoi(strchr(where, ':') + 1));
-	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0)
-		return fd;
-	close(fd);
-	return -1;
+	http_lab_ask(&lab, method, path);
 }
 
-/* Sends octets and reads until the other side closes. */
-static const char *exchange(const char *request)
+static bool is_answer(const char *status, const char *body)
 {
-	int fd = connect_to(address);
-	size_t length = 0;
-	ssize_t n;
-
-	assert_true(fd >= 0);
-	assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
-	while ((n = recv(fd, reply + length, sizeof(reply) - 1 - length, 0)) > 0)
-		length += (size_t)n;
-	reply[length] = '\0';
-	close(fd);
-	return reply;
+	return http_lab_has_status(&lab, status) && strcmp(http_lab_body(&lab), body) == 0;
 }
 
-static const char *ask(const char *method, const char *path)
+static bool has_header(const char *header)
 {
-	char request[512];
-
-	snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method,
-		path);
-	return exchange(request);
-}
-
-static bool is_status(const char *status)
-{
-	return strncmp(reply, "HTTP/1.1 ", 9) == 0 && strncmp(reply + 9, status, strlen(status)) == 0;
-}
-
-static bool ends_with(const char *end)
-{
-	size_t length = strlen(reply);
-
-	return length >= strlen(end) && strcmp(reply + length - strlen(end), end) == 0;
+	return strstr(lab.reply, header);
 }
 
 static void answer_word(void *context, const char *rest, struct http_answer *answer)
@@ -121,7 +70,7 @@ static struct http_endpoint *open_at(const char *path, http_answer_function *ans
 {
 	struct error error = {""};
 	struct http_endpoint *endpoint =
-		http_open(http, address, path, answer, (void *)(uintptr_t)word, &error);
+		http_open(http, lab.address, path, answer, (void *)(uintptr_t)word, &error);
 
 	assert_string_equal(error.message, "");
 	assert_non_null(endpoint);
@@ -204,13 +153,13 @@ static void test_answers(void **state)
 
 	(void)state;
 	ask("GET", "/ok");
-	assert_true(is_status("200 OK\r\n") && ends_with("\r\n\r\nOK"));
-	assert_non_null(strstr(reply, "\r\nContent-Type: text/plain; charset=utf-8\r\n"));
-	assert_non_null(strstr(reply, "\r\nContent-Length: 2\r\n"));
+	assert_true(is_answer("200 OK\r\n", "OK"));
+	assert_true(has_header("\r\nContent-Type: text/plain; charset=utf-8\r\n"));
+	assert_true(has_header("\r\nContent-Length: 2\r\n"));
 	ask("GET", "/word?x=1");
-	assert_true(is_status("200 OK\r\n") && ends_with("\r\n\r\nhere"));
+	assert_true(is_answer("200 OK\r\n", "here"));
 	ask("GET", "/trouble");
-	assert_true(is_status("503 Service Unavailable\r\n") && ends_with("\r\n\r\nno"));
+	assert_true(is_answer("503 Service Unavailable\r\n", "no"));
 	http_close(ok);
 	http_close(word);
 	http_close(trouble);
@@ -224,37 +173,38 @@ static void test_methods(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(methods); i++) {
 		ask(methods[i], "/x");
-		assert_true(is_status("200 ") && ends_with("\r\n\r\nword"));
+		assert_true(is_answer("200 ", "word"));
 	}
 	ask("HEAD", "/x");
-	assert_true(is_status("200 ") && ends_with("\r\n\r\n"));
-	assert_non_null(strstr(reply, "\r\nContent-Length: 4\r\n"));
-	exchange("POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
-	assert_true(is_status("200 ") && ends_with("\r\n\r\nword"));
+	assert_true(is_answer("200 ", ""));
+	assert_true(has_header("\r\nContent-Length: 4\r\n"));
+	http_lab_exchange(
+		&lab, "POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+	assert_true(is_answer("200 ", "word"));
 	http_close(endpoint);
 }
 
 static void test_paths(void **state)
 {
 	static const struct {
-		const char *path, *status, *end;
+		const char *path, *status, *body;
 	} cases[] = {
-		{"/a", "200 ", "\r\n\r\nA"},
-		{"/a/", "404 ", "\r\n\r\n404 page not found\n"},
-		{"/A", "404 ", "\r\n\r\n404 page not found\n"},
-		{"/", "404 ", "\r\n\r\n404 page not found\n"},
-		{"/ab", "404 ", "\r\n\r\n404 page not found\n"},
-		{"//a", "307 ", "\r\n\r\n<a href=\"/a\">Temporary Redirect</a>.\n\n"},
-		{"/x/../a", "307 ", "\r\n\r\n<a href=\"/a\">Temporary Redirect</a>.\n\n"},
-		{"/./a", "307 ", "\r\n\r\n<a href=\"/a\">Temporary Redirect</a>.\n\n"},
-		{"/../../a", "307 ", "\r\n\r\n<a href=\"/a\">Temporary Redirect</a>.\n\n"},
-		{"/x/../b", "404 ", "\r\n\r\n404 page not found\n"},
-		{"/below/", "200 ", "\r\n\r\nbelow "},
-		{"/below/x/y", "200 ", "\r\n\r\nbelow x/y"},
-		{"/below", "404 ", "\r\n\r\n404 page not found\n"},
-		{"//below/", "307 ", "\r\n\r\n<a href=\"/below/\">Temporary Redirect</a>.\n\n"},
-		{"/below//x", "404 ", "\r\n\r\n404 page not found\n"},
-		{"/below/exact", "200 ", "\r\n\r\nexact"},
+		{"/a", "200 ", "A"},
+		{"/a/", "404 ", "404 page not found\n"},
+		{"/A", "404 ", "404 page not found\n"},
+		{"/", "404 ", "404 page not found\n"},
+		{"/ab", "404 ", "404 page not found\n"},
+		{"//a", "307 ", "<a href=\"/a\">Temporary Redirect</a>.\n\n"},
+		{"/x/../a", "307 ", "<a href=\"/a\">Temporary Redirect</a>.\n\n"},
+		{"/./a", "307 ", "<a href=\"/a\">Temporary Redirect</a>.\n\n"},
+		{"/../../a", "307 ", "<a href=\"/a\">Temporary Redirect</a>.\n\n"},
+		{"/x/../b", "404 ", "404 page not found\n"},
+		{"/below/", "200 ", "below "},
+		{"/below/x/y", "200 ", "below x/y"},
+		{"/below", "404 ", "404 page not found\n"},
+		{"//below/", "307 ", "<a href=\"/below/\">Temporary Redirect</a>.\n\n"},
+		{"/below//x", "404 ", "404 page not found\n"},
+		{"/below/exact", "200 ", "exact"},
 	};
 	struct http_endpoint *a = open_at("/a", answer_word, "A");
 	struct http_endpoint *below = open_at("/below/", answer_word, "below ");
@@ -263,14 +213,13 @@ static void test_paths(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 		ask("GET", cases[i].path);
-		assert_true(is_status(cases[i].status));
-		assert_true(ends_with(cases[i].end));
+		assert_true(is_answer(cases[i].status, cases[i].body));
 	}
 	ask("GET", "//a");
-	assert_non_null(strstr(reply, "\r\nLocation: /a\r\n"));
-	assert_non_null(strstr(reply, "\r\nContent-Type: text/html; charset=utf-8\r\n"));
+	assert_true(has_header("\r\nLocation: /a\r\n"));
+	assert_true(has_header("\r\nContent-Type: text/html; charset=utf-8\r\n"));
 	ask("GET", "/nothing");
-	assert_non_null(strstr(reply, "\r\nX-Content-Type-Options: nosniff\r\n"));
+	assert_true(has_header("\r\nX-Content-Type-Options: nosniff\r\n"));
 	http_close(a);
 	http_close(below);
 	http_close(exact);
@@ -285,17 +234,17 @@ static void test_sharing(void **state)
 
 	(void)state;
 	ask("GET", "/x");
-	assert_true(ends_with("\r\n\r\nfirst,second"));
+	assert_true(is_answer("200 ", "first,second"));
 	http_close(first);
 	ask("GET", "/x");
-	assert_true(ends_with("\r\n\r\nsecond"));
+	assert_true(is_answer("200 ", "second"));
 	http_close(second);
 	ask("GET", "/x");
-	assert_true(is_status("404 "));
+	assert_true(is_answer("404 ", "404 page not found\n"));
 	ask("GET", "/y");
-	assert_true(ends_with("\r\n\r\nother"));
+	assert_true(is_answer("200 ", "other"));
 	http_close(other);
-	assert_int_equal(connect_to(address), -1);
+	assert_int_equal(http_lab_connect(&lab), -1);
 }
 
 static void test_open_again(void **state)
@@ -305,9 +254,9 @@ static void test_open_again(void **state)
 		struct http_endpoint *endpoint = open_at("/x", answer_word, "word");
 
 		ask("GET", "/x");
-		assert_true(ends_with("\r\n\r\nword"));
+		assert_true(is_answer("200 ", "word"));
 		http_close(endpoint);
-		assert_int_equal(connect_to(address), -1);
+		assert_int_equal(http_lab_connect(&lab), -1);
 	}
 }
 
@@ -315,7 +264,7 @@ static void test_open_again(void **state)
 static void test_close_with_a_connection(void **state)
 {
 	struct http_endpoint *endpoint = open_at("/x", answer_word, "word");
-	int fd = connect_to(address);
+	int fd = http_lab_connect(&lab);
 	char octet;
 
 	(void)state;
@@ -332,7 +281,7 @@ static void test_stop(void **state)
 
 	(void)state;
 	http_stop(http);
-	assert_int_equal(connect_to(address), -1);
+	assert_int_equal(http_lab_connect(&lab), -1);
 	assert_false(http_probe(endpoint, TIMEOUT, &error));
 	http_close(endpoint);
 }

@@ -22,7 +22,7 @@ struct kubernetes { /* lifetime: configuration */
 	size_t local_count;
 	struct selector *labels, *namespace_labels;
 	struct feed_config feed_config;
-	struct feed *feed; /* from open() to close() */
+	struct feed *_Atomic feed; /* from open() to close() */
 };
 
 struct label { /* lower case; not terminated */
