@@ -5,8 +5,6 @@
 #include "svcdns/metrics.h"
 #include "svcdns/request.h"
 
-extern const struct metric_family *const traffic_families[];
-
 struct traffic_labels {                     /* all of it may go once traffic_create() has returned */
 	const char *server, *zone, *view;
 	const char *const *plugins;         /* that may answer */

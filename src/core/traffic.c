@@ -92,9 +92,6 @@ static const struct metric_family responses = {
 		{.name = "zone"}},
 };
 
-const struct metric_family *const traffic_families[] = {
-	&requests, &durations, &request_sizes, &response_sizes, &do_requests, &responses, NULL};
-
 struct traffic {
 	struct cell *requests, *durations, *request_sizes, *response_sizes, *do_requests;
 	struct cell *responses[]; /* for each plugin, then for nobody */

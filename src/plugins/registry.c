@@ -5,8 +5,8 @@
 #include <string.h>
 
 extern const struct plugin plugin_bind, plugin_cache, plugin_debug, plugin_errors, plugin_forward,
-	plugin_health, plugin_hosts, plugin_kubernetes, plugin_log, plugin_ready, plugin_search,
-	plugin_whoami;
+	plugin_health, plugin_hosts, plugin_kubernetes, plugin_log, plugin_prometheus, plugin_ready,
+	plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", NULL},
@@ -30,7 +30,7 @@ const struct registration registry[] = {
 	{"health", &plugin_health},
 	{"pprof", NULL},
 	{"shed", NULL},
-	{"prometheus", NULL},
+	{"prometheus", &plugin_prometheus},
 	{"errors", &plugin_errors},
 	{"log", &plugin_log},
 	{"dnstap", NULL},

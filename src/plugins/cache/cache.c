@@ -3,6 +3,7 @@
  * Two stores, success and denial, belong to all workers; a worker has two buffers into which it copies what
  * it finds, and a table of the questions that it has under way, so that each is asked once. What a plugin
  * answers from memory (plugin->is_fresh) is not kept: it is there anyway, and always current. */
+#include "counters.h"
 #include "flight.h"
 #include "item.h"
 #include "settings.h"
@@ -10,6 +11,7 @@
 #include "svcdns/chain.h"
 #include "svcdns/clock.h"
 #include "svcdns/memory.h"
+#include "svcdns/router.h"
 #include "svcdns/worker.h"
 
 #include <stdatomic.h>
@@ -21,13 +23,17 @@
 #define NOTE_HITS  24 /* otherwise: hits in so many low bits, above them the second of the last */
 
 struct cache { /* lifetime: configuration */
+	const struct setup *setup;
 	const struct cache_settings *settings;
+	const char *zones;     /* as metrics name them */
+	_Atomic bool *is_used; /* for each site of the block: something was looked up below for it */
 	struct hash_key hash_key;
 	struct store *success, *denial;
 };
 
 struct cache_worker {
 	const struct cache *cache;
+	struct counters *counters; /* for each site of the block; owned */
 	struct flights flights;
 	size_t state_offset; /* of struct lookup in a request's state */
 	void *found[2]; /* ITEM_OCTETS_MAX octets each: what was looked up last in denial and in success */
@@ -151,6 +157,11 @@ static bool is_fresh_anyway(const struct request *reply)
 	return reply->answered_by && reply->answered_by->is_fresh;
 }
 
+static const struct counters *counters_of(const struct cache_worker *w, const struct request *r)
+{
+	return &w->counters[r->route->site];
+}
+
 static void forget_denial(struct cache_worker *w, const struct key *key)
 {
 	const struct item gone = {0};
@@ -176,7 +187,8 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 			return;
 	}
 	length = item_write(reply, judgement, ttl, reply->worker->now, w->written);
-	store_put(store, &key->store_key, w->written, length);
+	if (store_put(store, &key->store_key, w->written, length) == STORE_EVICTED)
+		cell_add(&counters_of(w, reply)->evictions[is_success ? SIDE_SUCCESS : SIDE_DENIAL], 1);
 	if (is_success && (judgement->answers || !cache->settings->prefer_positive) &&
 		get(w, cache->denial, key, w->found[0], reply->worker->now).item)
 		forget_denial(w, key);
@@ -188,6 +200,7 @@ static void keep(struct cache_worker *w, const struct key *key, struct request *
 	struct judgement judgement = item_judge(reply, clock_unix());
 	int64_t ttl = ttl_to_keep(w->cache->settings, &judgement);
 
+	atomic_store_explicit(&w->cache->is_used[reply->route->site], true, memory_order_relaxed);
 	item_set_ttls(reply, (uint32_t)ttl);
 	if (judgement.is_storable && ttl > 0 && !is_fresh)
 		put(w, key, reply, &judgement, (uint32_t)ttl);
@@ -288,6 +301,7 @@ static void refresh(struct cache_worker *w, struct request *r, const struct key 
 	lookup = lookup_of(w, child);
 	lookup->is_leading = false;
 	set_ad(child, true);
+	cell_add(counters_of(w, r)->prefetches, 1);
 	if (request_ask_below(child) == VERDICT_ANSWERED) {
 		on_refreshed(child, VERDICT_ANSWERED);
 		return;
@@ -322,6 +336,8 @@ static enum verdict hit(
 	bool is_stale = item_left(found->item, now) <= 0, again;
 
 	again = is_stale ? may_retry(found, now) : settings->prefetch && is_worth_prefetching(w, found, now);
+	if (is_stale)
+		cell_add(counters_of(w, r)->served_stale, 1);
 	answer(w, r, found->item, r->flags & FLAG_AD);
 	if (again)
 		refresh(w, r, key);
@@ -348,6 +364,17 @@ static enum verdict miss(struct cache_worker *w, struct request *r, const struct
 	return VERDICT_NEXT;
 }
 
+static void count_look_up(const struct cache_worker *w, const struct request *r, const struct found *found)
+{
+	const struct counters *counters = counters_of(w, r);
+
+	cell_add(counters->requests, 1);
+	if (found->item)
+		cell_add(&counters->hits[found->store == w->cache->success ? SIDE_SUCCESS : SIDE_DENIAL], 1);
+	else
+		cell_add(counters->misses, 1);
+}
+
 static enum verdict serve(void *self, struct request *r)
 {
 	struct cache_worker *w = self;
@@ -363,6 +390,7 @@ static enum verdict serve(void *self, struct request *r)
 	w->state_offset = (size_t)((unsigned char *)lookup - r->state);
 	make_key(w->cache, r, &key);
 	found = find(w, r, &key);
+	count_look_up(w, r, &found);
 	if (!found.item)
 		return miss(w, r, &key, false);
 	is_stale = item_left(found.item, r->worker->now) <= 0;
@@ -391,6 +419,7 @@ static void reply(void *self, struct request *r)
 		found = find(w, r, &key);
 	if (found.item) {
 		set_retry(w, &found, r->worker->now);
+		cell_add(counters_of(w, r)->served_stale, 1);
 		r->error[0] = '\0';
 		answer(w, r, found.item, lookup->wants_ad);
 	} else if (!r->bare) {
@@ -408,7 +437,9 @@ static void *setup(struct setup *setup, struct error *error)
 	if (!settings)
 		return NULL;
 	cache = arena_alloc(setup->arena, sizeof(*cache));
+	cache->setup = setup;
 	cache->settings = settings;
+	cache->zones = counters_zones(setup->arena, &settings->zones);
 	hash_key_random(&cache->hash_key);
 	return cache;
 }
@@ -421,11 +452,24 @@ static bool open_stores(void *config, struct error *error)
 	size_t bytes = (size_t)cache->settings->bytes;
 
 	(void)error;
+	cache->is_used =
+		arena_alloc(cache->setup->arena, cache->setup->place->site_count * sizeof(*cache->is_used));
 	cache->success =
 		store_create(success, (size_t)((double)bytes * (double)success / (double)(success + denial)));
 	cache->denial =
 		store_create(denial, (size_t)((double)bytes * (double)denial / (double)(success + denial)));
 	return true;
+}
+
+static void collect(void *config, struct metrics_page *page)
+{
+	const struct cache *cache = config;
+	const struct place *place = cache->setup->place;
+
+	for (size_t i = 0; i < place->site_count; i++)
+		if (atomic_load_explicit(&cache->is_used[i], memory_order_relaxed))
+			counters_entries(page, place, &place->sites[i], cache->zones,
+				store_count(cache->denial), store_count(cache->success));
 }
 
 static void close_stores(void *config)
@@ -440,8 +484,8 @@ static void *start(void *config, struct worker *worker)
 {
 	struct cache_worker *w = memory_zero(1, sizeof(*w));
 
-	(void)worker;
 	w->cache = config;
+	w->counters = counters_start(w->cache->setup, worker->index, w->cache->zones);
 	w->found[0] = memory_reserve(ITEM_OCTETS_MAX);
 	w->found[1] = memory_reserve(ITEM_OCTETS_MAX);
 	w->written = memory_reserve(ITEM_OCTETS_MAX);
@@ -455,6 +499,7 @@ static void stop(void *self)
 	memory_unreserve(w->found[0], ITEM_OCTETS_MAX);
 	memory_unreserve(w->found[1], ITEM_OCTETS_MAX);
 	memory_unreserve(w->written, ITEM_OCTETS_MAX);
+	memory_free(w->counters);
 	memory_free(w);
 }
 
@@ -463,11 +508,13 @@ extern const struct plugin plugin_cache;
 const struct plugin plugin_cache = {
 	.name = "cache",
 	.state_size = sizeof(struct lookup),
+	.families = counters_families,
 	.setup = setup,
 	.open = open_stores,
 	.start = start,
 	.serve = serve,
 	.reply = reply,
+	.collect = collect,
 	.stop = stop,
 	.close = close_stores,
 };

@@ -35,7 +35,7 @@ struct shard {
 	uint64_t buckets;
 	_Atomic uint64_t tail; /* position of the oldest word that is still whole */
 	uint64_t head;	       /* position of the next word; guarded by mutex */
-	_Atomic size_t count, evictions;
+	_Atomic size_t count;
 	pthread_mutex_t mutex; /* writers */
 };
 
@@ -217,7 +217,7 @@ static void copy_in(struct shard *shard, uint64_t position, const void *bytes, s
 }
 
 /* The slot for a key: the one that has it, else an empty or outlived one, else the oldest of its bucket. */
-static size_t choose_slot(struct shard *shard, const struct store_key *key)
+static size_t choose_slot(struct shard *shard, const struct store_key *key, enum store_outcome *ret_outcome)
 {
 	size_t bucket = bucket_of(shard, key->hash), chosen = bucket;
 	uint64_t oldest = UINT64_MAX;
@@ -237,20 +237,22 @@ static size_t choose_slot(struct shard *shard, const struct store_key *key)
 	if (!oldest)
 		atomic_fetch_add_explicit(&shard->count, 1, memory_order_relaxed);
 	else
-		atomic_fetch_add_explicit(&shard->evictions, 1, memory_order_relaxed);
+		*ret_outcome = STORE_EVICTED;
 	return chosen;
 }
 
-bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length)
+enum store_outcome store_put(
+	struct store *store, const struct store_key *key, const void *value, size_t length)
 {
 	struct shard *shard = &store->shard[shard_of(store, key->hash)];
 	uint64_t words = HEADER_WORDS + words_of(key->length) + words_of(length), position;
+	enum store_outcome outcome = STORE_PUT;
 	size_t slot;
 
 	if (words > shard->size / 4)
-		return false;
+		return STORE_TOO_LARGE;
 	pthread_mutex_lock(&shard->mutex);
-	slot = choose_slot(shard, key);
+	slot = choose_slot(shard, key, &outcome);
 	position = make_room(shard, words);
 	store_word(shard, position, (uint64_t)length << 32 | key->length);
 	store_word(shard, position + 1, key->hash);
@@ -259,7 +261,7 @@ bool store_put(struct store *store, const struct store_key *key, const void *val
 	atomic_store_explicit(&shard->notes[slot], 0, memory_order_relaxed);
 	atomic_store_explicit(&shard->slots[slot], tag_of(key->hash) | position, memory_order_release);
 	pthread_mutex_unlock(&shard->mutex);
-	return true;
+	return outcome;
 }
 
 size_t store_count(const struct store *store)
@@ -268,14 +270,5 @@ size_t store_count(const struct store *store)
 
 	for (size_t i = 0; i < store->shards; i++)
 		sum += atomic_load_explicit(&store->shard[i].count, memory_order_relaxed);
-	return sum;
-}
-
-size_t store_evictions(const struct store *store)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < store->shards; i++)
-		sum += atomic_load_explicit(&store->shard[i].evictions, memory_order_relaxed);
 	return sum;
 }

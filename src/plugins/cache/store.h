@@ -30,9 +30,10 @@ void store_destroy(struct store *store); /* accepts NULL; nobody may be reading 
 struct store_hit store_get(
 	const struct store *store, const struct store_key *key, void *out, size_t capacity);
 
-/* Puts a value under a key, in place of one that is there. The oldest values make room. False: it is too
- * large. */
-bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length);
+/* Puts a value under a key, in place of one that is there. The oldest values make room. */
+enum store_outcome { STORE_TOO_LARGE, STORE_PUT, STORE_EVICTED }; /* the last: another value lost its place */
+enum store_outcome store_put(
+	struct store *store, const struct store_key *key, const void *value, size_t length);
 
 /* A number beside each value, zero when it is put there; any thread may change it. It may belong to another
  * value by the time it is used: it serves for counting hits and the like, not for anything that has to be
@@ -41,6 +42,5 @@ _Atomic uint64_t *store_note(const struct store *store, size_t slot);
 
 size_t store_count(
 	const struct store *store); /* values, those that were overwritten but not yet missed included */
-size_t store_evictions(const struct store *store); /* values that made room for others */
 
 #endif
