@@ -33,7 +33,7 @@ struct instance { /* one plugin in one server block */
 
 struct block {
 	const struct server_block *source;
-	struct setup setup; /* zones, bind and root are the block's; the rest changes from plugin to plugin */
+	struct setup setup; /* plugin and directive change from one to the next; the rest is the block's */
 	struct bind bind;
 	struct place place;
 	uint16_t *ports; /* one for each of setup.zones */
@@ -133,6 +133,7 @@ static bool read_keys(struct server *server, const char *default_port, struct er
 		for (size_t key = 0; key < source->key_count; key++)
 			if (!add_key(server, &server->blocks[i], &source->keys[key], default_port, error))
 				return false;
+		server->blocks[i].setup.port = server->blocks[i].ports[0];
 	}
 	return true;
 }
@@ -152,6 +153,7 @@ static void make_blocks(struct server *server)
 		struct block *block = &server->blocks[server->block_count++];
 
 		block->source = b;
+		block->setup.directives = b->directives;
 		block->setup.arena = &server->arena;
 		block->setup.bind = &block->bind;
 		block->setup.place = &block->place;

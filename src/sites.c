@@ -3,7 +3,6 @@
 #include "sites.h"
 
 #include <ctype.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,32 +48,17 @@ static bool is_free(struct sites *sites, const struct site *site, struct error *
 /* "10.0.0.1", "fe80::1%eth0"; "" is the wildcard. */
 static bool parse_host(const char *host, uint16_t port, union address *ret, struct error *error)
 {
-	const char *zone = strchr(host, '%');
-	struct ip ip = {.family = 4};
+	static const struct ip any = {.family = 4};
 
-	if (*host && !ip_parse_n(host, zone ? (size_t)(zone - host) : strlen(host), &ip))
-		return error_set(error, "not a valid IP address: %s", host);
-	address_set(ret, &ip, port);
-	if (!zone || ip.family != 6)
-		return true;
-	ret->in6.sin6_scope_id = if_nametoindex(zone + 1);
-	if (!ret->in6.sin6_scope_id)
-		return error_set(error, "no such network interface: %s", zone + 1);
+	if (*host)
+		return address_parse(host, port, ret, error);
+	address_set(ret, &any, port);
 	return true;
-}
-
-static bool is_wildcard(const union address *address)
-{
-	static const struct ip any4 = {.family = 4}, any6 = {.family = 6};
-	struct ip ip;
-
-	address_ip(address, &ip);
-	return ip_equal(&ip, &any4) || ip_equal(&ip, &any6);
 }
 
 static bool is_same_listener(const union address *a, const union address *b)
 {
-	if (is_wildcard(a) && is_wildcard(b))
+	if (address_is_wildcard(a) && address_is_wildcard(b))
 		return address_port(a) == address_port(b);
 	return address_equal(a, b);
 }

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "svcdns/compiler.h"
+#include "svcdns/error.h"
 
 struct ip {
 	uint8_t bytes[16];                  /* network order; IPv4 in the first four, the rest zero */
@@ -26,8 +26,11 @@ void      ip_text(const struct ip *ip, char *out);                      /* canon
 bool      ip_equal(const struct ip *a, const struct ip *b);
 size_t    ip_length(const struct ip *ip);                               /* 4 or 16 octets */
 
+/* A numeric host, with its interface where it has one: "10.0.0.1", "fe80::1%eth0". */
+bool      address_parse(const char *host, uint16_t port, union address *ret, struct error *error);
 void      address_set(union address *address, const struct ip *ip, uint16_t port);
 void      address_ip(const union address *address, struct ip *ret);     /* a v4-mapped address comes back as IPv4 */
+bool      address_is_wildcard(const union address *address);
 uint16_t  address_port(const union address *address);
 socklen_t address_length(const union address *address);
 bool      address_equal(const union address *a, const union address *b); /* address and port */

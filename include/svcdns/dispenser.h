@@ -23,6 +23,7 @@ size_t      dispenser_arguments(const struct dispenser *d);             /* left 
 /* All return false. Messages read "FILE:LINE - Error during parsing: MSG" as CoreDNS'. */
 bool dispenser_error(struct dispenser *d, const char *format, ...) ATTRIBUTE_PRINTF(2, 3);
 bool dispenser_argument_error(struct dispenser *d);                     /* "Wrong argument count or unexpected line ending after 'X'" */
+bool dispenser_wrong_count(struct dispenser *d);                        /* the same of the last word of the line */
 bool dispenser_unknown_property(struct dispenser *d);                   /* "unknown property 'X'" */
 
 #endif

@@ -16,6 +16,9 @@ void log_set_quiet(bool on);                /* -quiet: log_plain() prints nothin
 
 /* topic: "plugin/NAME" or NULL; the line reads "[LEVEL] topic: text". */
 void log_line(enum log_level level, const char *topic, const char *format, ...) ATTRIBUTE_PRINTF(3, 4);
+/* A LOG_FATAL line, and the end of the process, with exit code 1: at once, on any thread, with nothing stopped or freed. For
+ * a configuration that turns out only while it is served to be one that must not be. */
+ATTRIBUTE_NORETURN void log_fatal(const char *topic, const char *format, ...) ATTRIBUTE_PRINTF(2, 3);
 void log_plain(const char *format, ...) ATTRIBUTE_PRINTF(1, 2);       /* start-up banner: no level */
 void log_raw(const char *line, size_t length);                        /* one finished line, newline included */
 

@@ -33,6 +33,9 @@ struct plugin {
 	void (*reply)(void *self, struct request *request);
 	/* The namespace of the Pod that has a client's address, as a lower-case label; false: not known here. */
 	bool (*find_namespace)(void *self, const struct ip *client, uint8_t ret_label[63], uint8_t *ret_length);
+	/* Name `index` of the search list that the client of a request has, in lower case; false: the list is at its end, or
+	 * there is none. */
+	bool (*find_search_name)(void *self, const struct request *request, unsigned index, struct name *ret);
 	/* Whether it could answer now; for the ready plugin. Any thread, and also while open() has not returned yet. */
 	bool (*is_ready)(void *config);
 	/* Adds what is looked up, not counted, to a page of metrics; between open() and close(), on the page's thread. */

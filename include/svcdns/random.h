@@ -5,7 +5,7 @@
 #include "svcdns/compiler.h"
 
 struct random {
-	uint8_t bytes[256];
+	uint8_t bytes[1024];
 	size_t  left;                       /* of bytes; zero the struct to begin */
 };
 

@@ -38,6 +38,7 @@ struct request {
 	enum transport       transport;
 	union address        client, local; /* local: the address that was asked, also on wildcard sockets */
 	uint64_t             received;      /* worker->now when it was read, ns */
+	uint64_t             deadline;      /* worker->now until which it may wait for others, ns; UINT64_MAX: no limit */
 
 	/* The question. The wire keeps it as it came, 0x20 case included, from octet 12 on. */
 	uint16_t        id, flags;          /* header as it came (message.h, FLAG_*) */
@@ -86,6 +87,9 @@ void            request_release(struct request *request);               /* accep
 /* Per-request state of the plugin that is serving (its plugin->state_size octets); undefined until the plugin writes it. */
 void *request_state(struct request *request);
 
+/* Changes flags of the query's header: for the plugins below, and for a server that it is forwarded to. */
+void request_change_flags(struct request *request, uint16_t clear, uint16_t set);
+
 /* Begins a reply: header and question stay, sections are empty. flags: of FLAG_AA, FLAG_RA, FLAG_AD; RD and CD are the
  * client's. */
 void request_reply(struct request *request, uint16_t rcode, uint16_t flags);
@@ -114,15 +118,26 @@ size_t request_reply_size(const struct request *request);
  * parent is REQUEST_DEPTH_MAX deep. What comes back is read from child->rcode, child->bare, child->reply.count and, from
  * child->question.end on, child->wire: no OPT record, never truncated, header not written. */
 struct request *request_child(struct request *parent, const struct name *name, uint16_t type);
+/* A question of the server's own, RD set, for upstream_ask(): it has no client, no parent and no chain. */
+struct request *request_own(struct worker *worker, const struct name *name, uint16_t type);
 /* Sends a child down the rest of the parent's chain, or through the whole server. VERDICT_ANSWERED: read it, then
  * request_release() it. VERDICT_PENDING: return that; when the child is done, the plugin's resume() gets it, and
  * releases it likewise. A child that was dropped comes back as a bare SERVFAIL. */
 enum verdict request_ask_below(struct request *child);
 enum verdict request_ask_server(struct request *child);
 
+/* The reply of a child as that to the request itself: rcode, flags, records, and why it failed. */
+void request_reply_child(struct request *request, const struct request *child);
+/* The same, behind a CNAME record from the name that was asked to `target`, which the child has records of. Nobody signed
+ * that one: no AD (RFC 4035 section 3.2.3). */
+void request_reply_alias(struct request *request, const struct request *child, const struct name *target, uint32_t ttl);
+
 /* Cuts a child that is VERDICT_PENDING loose from its parent, which may go on at once. When the child is done, done() is
  * called with it instead of the plugin's resume(), and releases it; `owner` is the caller's. */
 void request_detach(struct request *child, void (*done)(struct request *, enum verdict), void *owner);
+
+/* Whether records of a name are wanted: class IN, and neither a NOTIFY nor a transfer. */
+bool request_is_look_up(const struct request *request);
 
 /* False when so many requests of this worker wait already that no further one may: answer SERVFAIL then. */
 bool request_may_wait(const struct request *request);

@@ -39,7 +39,9 @@ struct setup {
 	const struct plugin    *plugin;
 	struct arena           *arena;      /* lifetime "generation" */
 	const struct directive *directive;
+	const struct directive *directives; /* of the whole block, in the order of the Corefile */
 	struct zones            zones;      /* of the server block's keys, in their order */
+	uint16_t                port;       /* of the first of them */
 	struct bind            *bind;       /* the bind plugin fills it */
 	const char             *root;       /* folder that relative file names start from; NULL: the working directory */
 	const struct place     *place;
@@ -55,6 +57,8 @@ bool setup_bare(struct dispenser *d);
 void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *ret);
 /* The rest of this line's arguments, added to what ret holds. */
 void setup_words(const struct setup *setup, struct dispenser *d, struct words *ret);
+/* What the machine calls itself; "localhost" where it has no name. */
+const char *setup_host_name(const struct setup *setup);
 /* A file name, made absolute by `root` as CoreDNS does. */
 const char *setup_path(const struct setup *setup, const char *path);
 

@@ -9,7 +9,12 @@
 #include "svcdns/name.h"
 #include "svcdns/request.h"
 
-enum upstream_policy { UPSTREAM_RANDOM, UPSTREAM_ROUND_ROBIN, UPSTREAM_SEQUENTIAL };
+#define UPSTREAM_ATTEMPTS_EACH 2            /* tries for each server, as CoreDNS has it where nothing else is said */
+
+enum upstream_policy {
+	UPSTREAM_RANDOM, UPSTREAM_ROUND_ROBIN, UPSTREAM_SEQUENTIAL,
+	UPSTREAM_FASTEST                    /* the smallest smoothed round-trip time; now and then another, to know theirs */
+};
 
 struct upstream_config {                    /* outlives every group made of it */
 	union address       *servers;
@@ -17,12 +22,14 @@ struct upstream_config {                    /* outlives every group made of it *
 	enum upstream_policy policy;
 	bool                 force_tcp, prefer_udp;
 	bool                 failfast;      /* failfast_all_unhealthy_upstreams */
+	bool                 random_case;   /* letters of names are sent in random case, which a reply has to repeat */
+	int64_t              hedge;         /* ns after which a second server is asked besides; 0: never. UDP only */
 	int64_t              expire;        /* ns that an idle connection is kept */
 	int64_t              max_age;       /* ns; 0: no limit */
 	int64_t              max_idle;      /* connections per server; 0: no limit */
 	int64_t              read_timeout;  /* ns for one try */
 	int64_t              max_fails;     /* failed probes after which a server is down; 0: never */
-	int64_t              max_connect_attempts; /* tries per query; 0: twice the number of servers */
+	int64_t              max_connect_attempts; /* tries per query */
 	int64_t              max_concurrent;/* queries under way, all workers together; 0: no limit */
 	_Atomic int64_t     *under_way;     /* shared by the groups made of this */
 	int64_t              health_interval;      /* ns */
@@ -43,8 +50,9 @@ void                   upstream_stop(struct upstream_group *group);
 
 /* Forwards the query in request->wire as it came (wire[0 .. query_length)), with an id of its own. done() is called, never
  * from within upstream_ask(), when the upstream's reply stands in the request (OPT left out), or a bare SERVFAIL with
- * request->error set because the time budget (5 s) or the number of tries is used up. VERDICT_PENDING, or VERDICT_ANSWERED
- * when it failed at once: REFUSED because more than max_concurrent are under way, SERVFAIL because nothing can be sent. */
+ * request->error set because the time budget (5 s, but not beyond request->deadline) or the number of tries is used up.
+ * VERDICT_PENDING, or VERDICT_ANSWERED when it failed at once: REFUSED because more than max_concurrent are under way,
+ * SERVFAIL because nothing can be sent. */
 enum verdict upstream_ask(struct upstream_group *group, struct request *request,
 	void (*done)(void *context, struct request *request), void *context);
 

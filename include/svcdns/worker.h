@@ -16,11 +16,14 @@ struct worker {
 	struct random     random;
 	struct request   *free;             /* pooled requests, newest first */
 	unsigned          free_count;
+	unsigned          free_lowest;      /* free_count at its lowest since worker_trim() */
 	unsigned          requests;         /* that exist: free ones, being served and waiting */
 	unsigned          waiting;          /* requests made pending by a plugin */
 };
 
 void worker_init(struct worker *worker, unsigned index, struct uv_loop_s *loop);
+/* Gives back half of the pooled requests that nobody has needed since the last call; to be called now and then. */
+void worker_trim(struct worker *worker);
 void worker_finish(struct worker *worker);  /* frees the pool; no request may be in use */
 
 #endif

@@ -59,6 +59,33 @@ void address_set(union address *address, const struct ip *ip, uint16_t port)
 	}
 }
 
+bool address_parse(const char *host, uint16_t port, union address *ret, struct error *error)
+{
+	const char *zone = strchr(host, '%');
+	union address address;
+	struct ip ip;
+
+	if (!ip_parse_n(host, zone ? (size_t)(zone - host) : strlen(host), &ip))
+		return error_set(error, "not a valid IP address: %s", host);
+	address_set(&address, &ip, port);
+	if (zone && ip.family == 6) {
+		address.in6.sin6_scope_id = if_nametoindex(zone + 1);
+		if (!address.in6.sin6_scope_id)
+			return error_set(error, "no such network interface: %s", zone + 1);
+	}
+	*ret = address;
+	return true;
+}
+
+bool address_is_wildcard(const union address *address)
+{
+	static const struct ip any4 = {.family = 4}, any6 = {.family = 6};
+	struct ip ip;
+
+	address_ip(address, &ip);
+	return ip_equal(&ip, &any4) || ip_equal(&ip, &any6);
+}
+
 void address_ip(const union address *address, struct ip *ret)
 {
 	*ret = (struct ip){0};

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -145,21 +146,39 @@ static void finish_line(char *line, size_t size, int length)
 	log_raw(line, end + 1);
 }
 
-void log_line(enum log_level level, const char *topic, const char *format, ...)
+static ATTRIBUTE_PRINTF(3, 0) void write_line(
+	enum log_level level, const char *topic, const char *format, va_list arguments)
 {
 	static const char *const names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "FATAL"};
 	char line[LINE_SIZE];
-	va_list arguments;
 	int begin, length;
+
+	begin = snprintf(
+		line, sizeof(line), "[%s] %s%s", names[level], topic ? topic : "", topic ? ": " : "");
+	length = vsnprintf(line + begin, sizeof(line) - (size_t)begin, format, arguments);
+	finish_line(line, sizeof(line), begin + length);
+}
+
+void log_line(enum log_level level, const char *topic, const char *format, ...)
+{
+	va_list arguments;
 
 	if (level == LOG_DEBUG && !log_is_debug())
 		return;
-	begin = snprintf(
-		line, sizeof(line), "[%s] %s%s", names[level], topic ? topic : "", topic ? ": " : "");
 	va_start(arguments, format);
-	length = vsnprintf(line + begin, sizeof(line) - (size_t)begin, format, arguments);
+	write_line(level, topic, format, arguments);
 	va_end(arguments);
-	finish_line(line, sizeof(line), begin + length);
+}
+
+void log_fatal(const char *topic, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(LOG_FATAL, topic, format, arguments);
+	va_end(arguments);
+	log_stop();
+	_exit(EXIT_FAILURE);
 }
 
 void log_plain(const char *format, ...)

@@ -95,6 +95,13 @@ bool dispenser_argument_error(struct dispenser *d)
 		d, "Wrong argument count or unexpected line ending after '%s'", dispenser_value(d));
 }
 
+bool dispenser_wrong_count(struct dispenser *d)
+{
+	while (dispenser_argument(d))
+		;
+	return dispenser_argument_error(d);
+}
+
 bool dispenser_unknown_property(struct dispenser *d)
 {
 	return dispenser_error(d, "unknown property '%s'", dispenser_value(d));

@@ -144,14 +144,6 @@ static bool read_values(const struct option *option, void *config, struct dispen
 	return true;
 }
 
-/* "Wrong argument count ... after X" names the last word of the line. */
-static bool wrong_count(struct dispenser *d)
-{
-	while (dispenser_argument(d))
-		;
-	return dispenser_argument_error(d);
-}
-
 bool option_read(const struct option *option, void *config, struct setup *setup, struct dispenser *d)
 {
 	unsigned min, max;
@@ -160,7 +152,7 @@ bool option_read(const struct option *option, void *config, struct setup *setup,
 		return option->parse(config, setup, d);
 	arity(option, &min, &max);
 	if (dispenser_arguments(d) < min || dispenser_arguments(d) > max)
-		return wrong_count(d);
+		return dispenser_wrong_count(d);
 	switch (option->type) {
 	case OPTION_FLAG:
 		*(bool *)target(option, config) = true;

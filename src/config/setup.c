@@ -1,7 +1,9 @@
 /* What the setup() of every plugin needs. What it returns lives in the arena of the setup. */
 #include "svcdns/setup.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Whatever is left after the first occurrence has been read is a second one. */
 bool setup_once(const struct setup *setup, struct dispenser *d)
@@ -36,6 +38,15 @@ void setup_words(const struct setup *setup, struct dispenser *d, struct words *r
 	ret->words = words;
 	while (dispenser_argument(d))
 		words[ret->count++] = dispenser_value(d);
+}
+
+const char *setup_host_name(const struct setup *setup)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (gethostname(name, sizeof(name)) != 0 || !*name)
+		return "localhost";
+	return arena_text(setup->arena, name);
 }
 
 const char *setup_path(const struct setup *setup, const char *path)

@@ -104,6 +104,7 @@ enum verdict query_answer(struct request *request, size_t length)
 
 	request->parent = NULL;
 	request->depth = 0;
+	request->deadline = UINT64_MAX;
 	request->is_waiting = false;
 	request->is_detached = false;
 	request->extended_error = false;

@@ -10,7 +10,8 @@
 #define OPT_FIXED      11 /* root owner, type, class, TTL, RDLENGTH */
 #define EXTENDED_ERROR 6  /* option with its code and nothing else */
 #define OPT_RESERVE    (OPT_FIXED + EXTENDED_ERROR + EDNS_OPTIONS_MAX)
-#define UDP_SMALLEST   512 /* RFC 1035 section 2.3.4 */
+#define UDP_SMALLEST   512			     /* RFC 1035 section 2.3.4 */
+#define CHILD_FLAGS    (FLAG_AA | FLAG_TC | FLAG_RA) /* that a parent's reply takes over */
 
 void request_reply(struct request *request, uint16_t rcode, uint16_t flags)
 {
@@ -129,6 +130,44 @@ bool request_reply_message(struct request *request, const uint8_t *message, size
 		append_behind(request, message, extent.opt.end, extent.end);
 	}
 	return true;
+}
+
+static void copy_records(struct request *request, const struct request *child)
+{
+	struct reader reader;
+	struct record record;
+
+	reader_init(&reader, child->wire, child->reply.length, child->question.end);
+	for (enum section section = SECTION_ANSWER; section <= SECTION_ADDITIONAL; section++)
+		for (unsigned i = child->reply.count[section]; i && reader_record(&reader, &record); i--)
+			writer_record(&request->reply, section, child->wire, child->reply.length, &record);
+	request->extended_error = child->extended_error;
+	request->extended_error_code = child->extended_error_code;
+}
+
+void request_reply_child(struct request *request, const struct request *child)
+{
+	if (child->bare) {
+		request_fail(request, child->rcode, "%s", child->error);
+	} else {
+		request_reply(request, child->rcode, child->reply_flags & (CHILD_FLAGS | FLAG_AD));
+		request->error[0] = '\0';
+	}
+	copy_records(request, child);
+}
+
+void request_reply_alias(
+	struct request *request, const struct request *child, const struct name *target, uint32_t ttl)
+{
+	struct writer *w = &request->reply;
+
+	request_reply(request, child->rcode, child->reply_flags & CHILD_FLAGS);
+	request->error[0] = '\0';
+	writer_u16(w, WRITER_QUESTION);
+	writer_open(w, SECTION_ANSWER, TYPE_CNAME, request->question.class, ttl);
+	writer_name(w, target);
+	writer_close(w);
+	copy_records(request, child);
 }
 
 static size_t opt_length(const struct request *request)

@@ -10,35 +10,67 @@
 
 #define OPT_OCTETS 11
 
+bool request_is_look_up(const struct request *request)
+{
+	const struct question *question = &request->question;
+
+	return question->class == CLASS_IN && !(request->flags & FLAG_OPCODE) &&
+	       question->type != TYPE_AXFR && question->type != TYPE_IXFR;
+}
+
 bool request_may_wait(const struct request *request)
 {
 	return request->worker->waiting < WORKER_WAITING_MAX;
 }
 
-/* The child's query as it would have come over the wire: forward sends it on as it stands. */
-static void write_query(struct request *child, const struct request *parent, const struct name *name)
+void request_change_flags(struct request *request, uint16_t clear, uint16_t set)
+{
+	request->flags = (uint16_t)((request->flags & ~clear) | set);
+	writer_put_u16_at(request->wire + 2, request->flags);
+}
+
+/* The query as it would have come over the wire: forward sends it on as it stands. */
+static void write_query(struct request *request, const struct name *name)
 {
 	struct writer w;
 
-	writer_init(&w, child->wire, 0, REQUEST_WIRE_MAX);
-	writer_u16(&w, child->id);
-	writer_u16(&w, child->flags);
+	writer_init(&w, request->wire, 0, REQUEST_WIRE_MAX);
+	writer_u16(&w, request->id);
+	writer_u16(&w, request->flags);
 	writer_u16(&w, 1);
 	writer_u32(&w, 0);
-	writer_u16(&w, child->edns.present);
+	writer_u16(&w, request->edns.present);
 	writer_bytes(&w, name->wire, name->length);
-	writer_u16(&w, child->question.type);
-	writer_u16(&w, child->question.class);
-	child->question.end = (uint16_t)w.length;
-	if (child->edns.present) {
+	writer_u16(&w, request->question.type);
+	writer_u16(&w, request->question.class);
+	request->question.end = (uint16_t)w.length;
+	if (request->edns.present) {
 		writer_u8(&w, 0);
 		writer_u16(&w, TYPE_OPT);
-		child->edns.payload_at = (uint16_t)w.length;
-		writer_u16(&w, parent->edns.payload);
-		writer_u32(&w, parent->edns.dnssec_ok ? 0x8000 : 0);
+		request->edns.payload_at = (uint16_t)w.length;
+		writer_u16(&w, request->edns.payload);
+		writer_u32(&w, request->edns.dnssec_ok ? 0x8000 : 0);
 		writer_u16(&w, 0);
 	}
-	child->query_length = w.length;
+	request->query_length = w.length;
+}
+
+/* What a request is that nobody sent: id, flags, class and EDNS are set. */
+static void begin(struct request *request, struct request *parent, const struct name *name, uint16_t type)
+{
+	request->question.name = *name;
+	name_lower(&request->question.name);
+	request->question.type = type;
+	write_query(request, name);
+	request->extended_error = false;
+	request->error[0] = '\0';
+	request->answered_by = NULL;
+	request->is_waiting = false;
+	request->is_detached = false;
+	request->parent = parent;
+	request->depth = parent ? parent->depth + 1 : 0;
+	request->deliver = NULL;
+	request->owner = NULL;
 }
 
 struct request *request_child(struct request *parent, const struct name *name, uint16_t type)
@@ -54,11 +86,9 @@ struct request *request_child(struct request *parent, const struct name *name, u
 	child->client = parent->client;
 	child->local = parent->local;
 	child->received = parent->received;
+	child->deadline = parent->deadline;
 	child->id = parent->id;
 	child->flags = parent->flags & (FLAG_RD | FLAG_CD | FLAG_AD);
-	child->question.name = *name;
-	name_lower(&child->question.name);
-	child->question.type = type;
 	child->question.class = parent->question.class;
 	child->edns.present = parent->edns.present;
 	child->edns.dnssec_ok = parent->edns.dnssec_ok;
@@ -66,17 +96,26 @@ struct request *request_child(struct request *parent, const struct name *name, u
 	child->edns.payload = parent->edns.payload;
 	child->edns.flags = parent->edns.flags;
 	child->edns.options_length = 0;
-	write_query(child, parent, name);
-	child->extended_error = false;
-	child->error[0] = '\0';
-	child->answered_by = NULL;
-	child->is_waiting = false;
-	child->is_detached = false;
-	child->parent = parent;
-	child->depth = parent->depth + 1;
-	child->deliver = NULL;
-	child->owner = NULL;
+	begin(child, parent, name, type);
 	return child;
+}
+
+struct request *request_own(struct worker *worker, const struct name *name, uint16_t type)
+{
+	struct request *request = request_take(worker);
+
+	request->router = NULL;
+	request->route = NULL;
+	request->transport = TRANSPORT_UDP;
+	request->client = request->local = (union address){0};
+	request->received = worker->now;
+	request->deadline = UINT64_MAX;
+	request->id = 0;
+	request->flags = FLAG_RD;
+	request->question.class = CLASS_IN;
+	request->edns = (struct edns){0};
+	begin(request, NULL, name, type);
+	return request;
 }
 
 static enum verdict ask(struct request *child, const struct chain *chain, unsigned first)

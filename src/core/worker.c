@@ -12,7 +12,7 @@
 #define LINE	     64 /* octets of a cache line; also holds TCP's prefix before the wire */
 #define COLOURS	     16
 #define MAPPING_SIZE (COLOURS * LINE + sizeof(struct request) + LINE + REQUEST_WIRE_MAX)
-#define FREE_MAX     512  /* kept in the pool after a burst */
+#define FREE_MIN     512  /* kept in the pool in any case */
 #define SMALL_REPLY  4096 /* larger ones give their pages back */
 
 void worker_init(struct worker *worker, unsigned index, struct uv_loop_s *loop)
@@ -45,7 +45,8 @@ struct request *request_take(struct worker *worker)
 	if (UNLIKELY(!request))
 		return create(worker);
 	worker->free = request->next;
-	worker->free_count--;
+	if (--worker->free_count < worker->free_lowest)
+		worker->free_lowest = worker->free_count;
 	return request;
 }
 
@@ -56,10 +57,6 @@ void request_release(struct request *request)
 	if (!request)
 		return;
 	worker = request->worker;
-	if (worker->free_count >= FREE_MAX) {
-		destroy(request);
-		return;
-	}
 	if (UNLIKELY(request->reply.length > SMALL_REPLY))
 		memory_forget(request->wire, REQUEST_WIRE_MAX);
 	request->reply.length = 0;
@@ -68,14 +65,27 @@ void request_release(struct request *request)
 	worker->free_count++;
 }
 
+static void destroy_first(struct worker *worker)
+{
+	struct request *request = worker->free;
+
+	worker->free = request->next;
+	worker->free_count--;
+	destroy(request);
+}
+
+void worker_trim(struct worker *worker)
+{
+	unsigned spare = worker->free_lowest > FREE_MIN ? worker->free_lowest - FREE_MIN : 0;
+
+	for (unsigned i = 0; i < (spare + 1) / 2; i++)
+		destroy_first(worker);
+	worker->free_lowest = worker->free_count;
+}
+
 void worker_finish(struct worker *worker)
 {
-	while (worker->free) {
-		struct request *request = worker->free;
-
-		worker->free = request->next;
-		destroy(request);
-	}
-	worker->free_count = 0;
+	while (worker->free)
+		destroy_first(worker);
 	assert(worker->requests == 0);
 }

@@ -158,7 +158,7 @@ bool http_address_of(int fd, union address *ret)
 
 	if (getsockname(fd, &ret->any, &length) != 0)
 		return false;
-	if (socket_is_wildcard(ret))
+	if (address_is_wildcard(ret))
 		address_set(ret, ret->any.sa_family == AF_INET ? &loopback4 : &loopback6, address_port(ret));
 	return true;
 }

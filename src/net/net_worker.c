@@ -56,7 +56,10 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_tick(uv_timer_t *tick)
 {
-	net_worker_turn(CONTAINER_OF(tick, struct net_worker, tick));
+	struct net_worker *w = CONTAINER_OF(tick, struct net_worker, tick);
+
+	net_worker_turn(w);
+	worker_trim(&w->worker);
 }
 
 static void on_grace_over(uv_timer_t *grace)

@@ -33,7 +33,7 @@ static void plan(struct binding *b, const union address *address, unsigned worke
 	static const struct ip any6 = {.family = 6}, any4 = {.family = 4};
 
 	*b = (struct binding){.workers = workers};
-	if (socket_is_wildcard(address)) {
+	if (address_is_wildcard(address)) {
 		address_set(&b->addresses[b->families++], &any4, address_port(address));
 		if (socket_has_ipv6())
 			address_set(&b->addresses[b->families++], &any6, address_port(address));

@@ -6,13 +6,6 @@
 #define RECEIVE_BUFFER (4 << 20) /* octets: some ten thousand queries while a worker is not scheduled */
 #define BACKLOG	       4096
 
-bool socket_is_wildcard(const union address *address)
-{
-	if (address->any.sa_family == AF_INET6)
-		return IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
-	return address->in.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 static bool set(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
@@ -63,7 +56,7 @@ int socket_udp(const union address *address)
 	if (fd < 0)
 		return -1;
 	tune_udp(fd, is_ipv6);
-	if (socket_is_wildcard(address))
+	if (address_is_wildcard(address))
 		ok = is_ipv6 ? set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
 			     : set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	return ok ? fd : give_up(fd);

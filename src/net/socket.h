@@ -6,7 +6,6 @@
 #include "svcdns/address.h"
 
 bool socket_has_ipv6(void);
-bool socket_is_wildcard(const union address *address);
 
 /* Both return the descriptor, or -1 with errno. A UDP socket on a wildcard address reports where datagrams
  * were sent to. */

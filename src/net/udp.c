@@ -72,7 +72,7 @@ void udp_init(struct udp *udp, struct net_worker *owner, const struct router *ro
 	const union address *address, int fd)
 {
 	*udp = (struct udp){.owner = owner, .router = router, .fd = fd, .local = *address};
-	udp->is_wildcard = socket_is_wildcard(address);
+	udp->is_wildcard = address_is_wildcard(address);
 	udp->outgoing_end = &udp->outgoing;
 	uv_poll_init(&owner->loop, &udp->poll, fd);
 }
@@ -233,7 +233,7 @@ static void answer(struct udp *udp, struct request *request, struct mmsghdr *mes
 	}
 }
 
-/* One batch. False: there is no more to read now. */
+/* One batch; the slots that were read are empty meanwhile. False: there is no more to read now. */
 static bool serve_batch(struct udp *udp)
 {
 	struct udp_batch *batch = udp->owner->batch;
@@ -242,11 +242,11 @@ static bool serve_batch(struct udp *udp)
 	if (count <= 0)
 		return false;
 	net_worker_turn(udp->owner);
-	for (unsigned i = 0; i < (unsigned)count; i++) {
+	for (unsigned i = 0; i < (unsigned)count; i++)
 		answer(udp, batch->requests[i], &batch->receive[i]);
-		fill_slot(batch, i);
-	}
 	udp_flush(udp);
+	for (unsigned i = 0; i < (unsigned)count; i++)
+		fill_slot(batch, i); /* with requests that have just been used: their memory is still near */
 	return count == BATCH && !udp->is_blocked;
 }
 

@@ -1,11 +1,12 @@
-/* Trying the servers of a group, one after the other, with CoreDNS' rules: two seconds for a try, five for
- * all of them, the next server after an error, servers that fail their health probes left out while others
- * are up.
+/* Asking the servers of a group, one after the other, with CoreDNS' rules: two seconds for an attempt, five
+ * for all of them, the next server after an error, servers that fail their health probes left out while
+ * others are up.
  *
- * Invariant: an exchange is either in the pool, or in the list of tries under way, or being moved from one
- * try to the next. Its request is resumed exactly once. */
+ * Invariant: an exchange is either in the pool, or it has an attempt under way and waits in a queue of
+ * deadlines, or it is being moved from one attempt to the next. Its request is resumed exactly once. */
 #include "group.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,9 +15,9 @@
 #include "tcp.h"
 #include "udp.h"
 
-#define GIVE_UP_NS    (5 * CLOCK_S)
-#define PROBE_TIMEOUT CLOCK_S
-#define ATTEMPTS_EACH 2 /* tries for each server, where max_connect_attempts is not set */
+#define GIVE_UP_NS     (5 * CLOCK_S)
+#define EXPLORE	       32 /* one query in so many goes to any server: the fastest may be another by now */
+#define ROUND_TRIP_MAX (10 * CLOCK_S)
 
 void group_hold(struct upstream_group *group)
 {
@@ -46,67 +47,48 @@ uint8_t *exchange_query(const struct exchange *exchange, size_t *ret_length)
 	return exchange->request ? exchange->request->wire : exchange->group->probe_query;
 }
 
-static struct exchange *take_exchange(struct upstream_group *group)
+struct exchange *exchange_take(struct upstream_group *group)
 {
 	struct exchange *exchange = group->free;
-	unsigned serial;
+	unsigned serials[ATTEMPTS];
 
 	if (!exchange)
 		exchange = memory_zero(1, sizeof(*exchange));
 	else
 		group->free = exchange->newer;
-	serial = exchange->serial;
-	*exchange = (struct exchange){.group = group, .serial = serial + 1};
+	for (size_t i = 0; i < ATTEMPTS; i++)
+		serials[i] = exchange->attempts[i].serial;
+	*exchange = (struct exchange){.group = group};
+	for (size_t i = 0; i < ATTEMPTS; i++)
+		exchange->attempts[i] = (struct attempt){.exchange = exchange, .serial = serials[i]};
 	return exchange;
+}
+
+void exchange_release(struct exchange *exchange)
+{
+	exchange->newer = exchange->group->free;
+	exchange->group->free = exchange;
 }
 
 static void on_deadline(uv_timer_t *timer);
 
-/* The timer runs for the oldest try; in whole milliseconds, one more than is left. */
-static void set_timer(struct upstream_group *group)
+/* In whole milliseconds, one more than is left; 0 for what is over already. */
+void deadlines_set_timer(struct upstream_group *group)
 {
-	uint64_t now = group->worker->now, deadline;
+	const struct exchange *time_out = group->time_outs.oldest, *hedge = group->hedges.oldest;
+	uint64_t now = group->worker->now, deadline = UINT64_MAX, left;
 
-	if (!group->oldest) {
+	if (time_out)
+		deadline = time_out->deadline;
+	if (hedge && hedge->deadline < deadline)
+		deadline = hedge->deadline;
+	if (deadline == UINT64_MAX) {
 		uv_timer_stop(&group->timer);
 		return;
 	}
-	deadline = group->oldest->deadline;
+	left = deadline > now ? (deadline - now) / CLOCK_MS + 1 : 0;
 	uv_update_time(group->worker->loop);
-	uv_timer_start(&group->timer, on_deadline, (deadline > now ? deadline - now : 0) / CLOCK_MS + 1, 0);
-}
-
-/* Tries of one kind have one time-out and come in order; a probe, with a shorter one, finds its place from
- * the end. */
-static void enqueue(struct exchange *exchange)
-{
-	struct upstream_group *group = exchange->group;
-	struct exchange *before = group->newest;
-
-	while (before && before->deadline > exchange->deadline)
-		before = before->older;
-	exchange->older = before;
-	exchange->newer = before ? before->newer : group->oldest;
-	*(exchange->newer ? &exchange->newer->older : &group->newest) = exchange;
-	*(before ? &before->newer : &group->oldest) = exchange;
-	if (group->oldest == exchange)
-		set_timer(group);
-}
-
-static void dequeue(struct exchange *exchange)
-{
-	struct upstream_group *group = exchange->group;
-
-	*(exchange->newer ? &exchange->newer->older : &group->newest) = exchange->older;
-	*(exchange->older ? &exchange->older->newer : &group->oldest) = exchange->newer;
-	exchange->older = exchange->newer = NULL;
-}
-
-static void release_exchange(struct exchange *exchange)
-{
-	exchange->serial++;
-	exchange->newer = exchange->group->free;
-	exchange->group->free = exchange;
+	uv_timer_start(&group->timer, on_deadline, left, 0);
 }
 
 static bool is_down(const struct server *server)
@@ -129,20 +111,25 @@ static void finish(struct exchange *exchange)
 		return;
 	if (group->config->under_way)
 		atomic_fetch_sub_explicit(group->config->under_way, 1, memory_order_relaxed);
-	release_exchange(exchange);
+	exchange_release(exchange);
 	done(context, request);
+}
+
+/* Nothing is asked any more; the query is as it came. */
+static void call_off(struct exchange *exchange)
+{
+	deadlines_remove(exchange);
+	for (size_t i = 0; i < ATTEMPTS; i++)
+		attempt_forget(&exchange->attempts[i]);
+	if (exchange->request)
+		letter_case_restore(&exchange->letter_case, exchange->request->wire + MESSAGE_HEADER);
 }
 
 static void fail(struct exchange *exchange, const char *reason)
 {
+	call_off(exchange);
 	request_fail(exchange->request, RCODE_SERVFAIL, "%s", reason);
 	finish(exchange);
-}
-
-static unsigned attempts_max(const struct upstream_config *config)
-{
-	return config->max_connect_attempts ? (unsigned)config->max_connect_attempts
-					    : ATTEMPTS_EACH * (unsigned)config->server_count;
 }
 
 /* The next server in this query's order that is up; any one when all are down; NULL when that is not wanted.
@@ -168,120 +155,132 @@ static struct server *choose_server(struct exchange *exchange)
 	}
 }
 
-static void try_server(struct exchange *exchange, struct server *server);
-
-/* Goes to the next server, or gives up. `reason`: what was wrong with the last one; NULL: nothing. */
-static void try_next(struct exchange *exchange, const char *reason)
+bool attempt_send(struct attempt *attempt, struct server *server, char *ret_reason, size_t size)
 {
-	struct server *server;
-
-	if (exchange->group->is_stopping || exchange->group->worker->now >= exchange->give_up ||
-		exchange->attempts >= attempts_max(exchange->group->config)) {
-		fail(exchange, reason ? reason : "no healthy proxies");
-		return;
+	attempt->server = server;
+	attempt->serial++;
+	attempt->sent = server->group->worker->now;
+	attempt->is_under_way = true;
+	if (attempt->exchange->is_tcp) {
+		tcp_send(server->tcp, attempt);
+		return true;
 	}
-	server = choose_server(exchange);
-	if (server)
-		try_server(exchange, server);
-	else
-		fail(exchange, reason ? reason : "no healthy proxies");
+	attempt->is_under_way = udp_send(server->pool, attempt, ret_reason, size);
+	return attempt->is_under_way;
 }
 
-static void start_probing(struct server *server);
-
-static void try_failed(struct exchange *exchange, const char *reason)
+void attempt_forget(struct attempt *attempt)
 {
-	if (exchange->group->config->max_fails)
-		start_probing(exchange->server);
-	exchange->attempts++;
-	if (exchange->fails >= exchange->group->config->server_count)
-		fail(exchange, reason); /* all are down, and so is the one that was tried in spite of it */
-	else
-		try_next(exchange, reason);
+	if (!attempt->is_under_way)
+		return;
+	udp_forget(attempt);
+	attempt->serial++;
+	attempt->code = 0;
+	attempt->is_under_way = false;
 }
 
-static void try_server(struct exchange *exchange, struct server *server)
+static void on_attempt_failed(struct attempt *attempt, const char *reason);
+
+static uint64_t time_out_of(const struct exchange *exchange)
+{
+	uint64_t time_out = exchange->attempts[0].sent + (uint64_t)exchange->group->config->read_timeout;
+
+	return time_out < exchange->give_up ? time_out : exchange->give_up;
+}
+
+static void ask(struct exchange *exchange, struct server *server)
 {
 	struct upstream_group *group = exchange->group;
+	const struct upstream_config *config = group->config;
 	char reason[256];
 
-	exchange->server = server;
-	exchange->serial++;
-	exchange->deadline = group->worker->now + (uint64_t)group->config->read_timeout;
-	if (exchange->deadline > exchange->give_up)
-		exchange->deadline = exchange->give_up;
-	if (exchange->is_tcp) {
-		enqueue(exchange);
-		tcp_send(server->tcp, exchange);
-	} else if (udp_send(server->pool, exchange, reason, sizeof(reason))) {
-		enqueue(exchange);
-	} else {
-		try_failed(exchange, reason);
-	}
-}
-
-/* A probe has come to its end: the next one follows after the interval until one is answered. */
-static void on_probe_end(struct exchange *exchange, bool is_answered)
-{
-	struct server *server = exchange->server;
-
-	server->probe = NULL;
-	release_exchange(exchange);
-	if (is_answered) {
-		server->fails = 0;
-		server->is_probing = false;
-		uv_timer_stop(&server->probe_timer);
-	} else {
-		server->fails++;
-	}
-}
-
-static void send_probe(struct server *server)
-{
-	struct upstream_group *group = server->group;
-	struct exchange *probe = take_exchange(group);
-	char reason[256];
-
-	probe->server = server;
-	probe->deadline = group->worker->now + PROBE_TIMEOUT;
-	server->probe = probe;
-	if (group->config->force_tcp) {
-		enqueue(probe);
-		tcp_send(server->tcp, probe);
-	} else if (udp_send(server->pool, probe, reason, sizeof(reason))) {
-		enqueue(probe);
-	} else {
-		on_probe_end(probe, false);
-	}
-}
-
-static void on_probe_timer(uv_timer_t *timer)
-{
-	struct server *server = CONTAINER_OF(timer, struct server, probe_timer);
-
-	server->group->worker->now = clock_monotonic();
-	if (!server->probe)
-		send_probe(server);
-}
-
-/* Nothing is probed as long as it answers queries (CoreDNS plugin/pkg/up). */
-static void start_probing(struct server *server)
-{
-	uint64_t interval = (uint64_t)server->group->config->health_interval / CLOCK_MS;
-
-	if (server->is_probing || server->group->is_stopping)
-		return;
-	server->is_probing = true;
-	uv_timer_start(&server->probe_timer, on_probe_timer, 0, interval ? interval : 1);
-}
-
-void exchange_on_error(struct exchange *exchange, const char *reason)
-{
-	dequeue(exchange);
-	if (!exchange->request)
-		on_probe_end(exchange, false);
+	if (config->random_case && !exchange->is_tcp)
+		letter_case_mix(&exchange->letter_case, exchange->request->wire + MESSAGE_HEADER,
+			&group->worker->random);
+	if (!attempt_send(&exchange->attempts[0], server, reason, sizeof(reason)))
+		on_attempt_failed(&exchange->attempts[0], reason);
+	else if (config->hedge && config->server_count > 1 && !exchange->is_tcp)
+		deadlines_add(&group->hedges, exchange, group->worker->now + (uint64_t)config->hedge);
 	else
-		try_failed(exchange, reason);
+		deadlines_add(&group->time_outs, exchange, time_out_of(exchange));
+}
+
+/* Goes to the next server, or gives up. `reason`: what was wrong with the last one; NULL: nothing. */
+static void ask_next(struct exchange *exchange, const char *reason)
+{
+	const struct upstream_group *group = exchange->group;
+	struct server *server = NULL;
+
+	if (!group->is_stopping && group->worker->now < exchange->give_up &&
+		exchange->tries < group->config->max_connect_attempts)
+		server = choose_server(exchange);
+	if (server)
+		ask(exchange, server);
+	else
+		fail(exchange, reason ? reason : "no healthy proxies");
+}
+
+/* The server has been slow: a second one is asked, and whichever answers first is heard. */
+static void hedge(struct exchange *exchange)
+{
+	struct upstream_group *group = exchange->group;
+	struct server *server = choose_server(exchange);
+	char reason[256];
+
+	deadlines_remove(exchange);
+	if (server == exchange->attempts[0].server)
+		server = choose_server(exchange);
+	if (server && server != exchange->attempts[0].server && !is_down(server))
+		attempt_send(&exchange->attempts[1], server, reason, sizeof(reason));
+	deadlines_add(&group->time_outs, exchange, time_out_of(exchange));
+}
+
+/* No attempt is under way any more. */
+static void on_exchange_failed(struct exchange *exchange, const char *reason)
+{
+	call_off(exchange);
+	exchange->tries++;
+	if (exchange->fails >= exchange->group->config->server_count)
+		fail(exchange, reason); /* all are down, and so is the one that was asked in spite of it */
+	else
+		ask_next(exchange, reason);
+}
+
+static bool has_attempt(const struct exchange *exchange)
+{
+	return exchange->attempts[0].is_under_way || exchange->attempts[1].is_under_way;
+}
+
+/* The round trip is not known, but it is longer than this. */
+static void punish(struct server *server, uint64_t waited)
+{
+	uint64_t doubled = 2 * server->round_trip;
+
+	server->round_trip = doubled > waited ? doubled : waited;
+	if (server->round_trip > ROUND_TRIP_MAX)
+		server->round_trip = ROUND_TRIP_MAX;
+}
+
+static void on_attempt_failed(struct attempt *attempt, const char *reason)
+{
+	struct server *server = attempt->server;
+
+	attempt_forget(attempt);
+	punish(server, server->group->worker->now - attempt->sent);
+	if (server->group->config->max_fails)
+		probe_start(server);
+	if (!has_attempt(attempt->exchange))
+		on_exchange_failed(attempt->exchange, reason);
+}
+
+void attempt_on_error(struct attempt *attempt, const char *reason)
+{
+	if (attempt->exchange->request) {
+		on_attempt_failed(attempt, reason);
+		return;
+	}
+	call_off(attempt->exchange);
+	probe_on_end(attempt->exchange, false);
 }
 
 static bool wants_failover(const struct exchange *exchange, uint16_t rcode)
@@ -304,47 +303,106 @@ static bool take_reply(struct request *request, const uint8_t *message, size_t l
 	return request_reply_message(request, message, length);
 }
 
-void exchange_on_reply(struct exchange *exchange, const uint8_t *message, size_t length)
+/* Smoothed as TCP does (RFC 6298 section 2). */
+static void note_round_trip(const struct attempt *attempt)
 {
+	struct server *server = attempt->server;
+	uint64_t sample = server->group->worker->now - attempt->sent;
+
+	sample = sample ? sample : 1;
+	server->round_trip =
+		server->round_trip ? server->round_trip - server->round_trip / 8 + sample / 8 : sample;
+}
+
+void attempt_on_reply(struct attempt *attempt, const uint8_t *message, size_t length)
+{
+	struct exchange *exchange = attempt->exchange;
 	const struct upstream_config *config = exchange->group->config;
+	struct server *server = attempt->server;
 	uint16_t flags = message_flags(message);
 
-	dequeue(exchange);
+	note_round_trip(attempt);
+	call_off(exchange);
 	if (!exchange->request) {
-		on_probe_end(exchange, true);
-		return;
-	}
-	if (flags & FLAG_TC && config->prefer_udp && !exchange->is_tcp) {
+		probe_on_end(exchange, true);
+	} else if (flags & FLAG_TC && config->prefer_udp && !exchange->is_tcp) {
 		exchange->is_tcp = true;
-		try_server(exchange, exchange->server);
-		return;
-	}
-	if (wants_failover(exchange, flags & FLAG_RCODE)) {
+		ask(exchange, server);
+	} else if (wants_failover(exchange, flags & FLAG_RCODE)) {
 		exchange->failovers++;
-		try_next(exchange, "failover");
+		ask_next(exchange, "failover");
+	} else if (take_reply(exchange->request, message, length)) {
+		finish(exchange);
+	} else {
+		on_attempt_failed(attempt, "malformed reply");
+	}
+}
+
+void attempt_fail_soon(struct attempt *attempt, int code)
+{
+	struct exchange *exchange = attempt->exchange;
+
+	attempt->code = code;
+	deadlines_remove(exchange);
+	deadlines_add(&exchange->group->time_outs, exchange, 0);
+}
+
+/* In Go's words. */
+static void on_attempt_over(struct attempt *attempt)
+{
+	char reason[256], ends[160];
+
+	udp_describe(attempt, ends, sizeof(ends));
+	if (attempt->code)
+		snprintf(reason, sizeof(reason), "read %s: read: %s", ends,
+			attempt->code == ECONNREFUSED ? "connection refused" : strerror(attempt->code));
+	else
+		snprintf(reason, sizeof(reason), "read %s: i/o timeout", ends);
+	attempt_on_error(attempt, reason);
+}
+
+/* Its time is over, or attempts have failed; where only one of two has, the other goes on. */
+static void on_time_out(struct exchange *exchange)
+{
+	struct attempt *first = &exchange->attempts[0], *second = &exchange->attempts[1];
+	struct attempt *failed = first->code ? first : second;
+	struct attempt *other = failed == first ? second : first;
+
+	deadlines_remove(exchange);
+	if (failed->code && other->is_under_way && !other->code) {
+		on_attempt_over(failed);
+		deadlines_add(&exchange->group->time_outs, exchange, time_out_of(exchange));
 		return;
 	}
-	if (take_reply(exchange->request, message, length))
-		finish(exchange);
-	else
-		try_failed(exchange, "malformed reply");
+	if (first->is_under_way && second->is_under_way)
+		on_attempt_over(first);
+	on_attempt_over(second->is_under_way ? second : first);
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
 	struct upstream_group *group = CONTAINER_OF(timer, struct upstream_group, timer);
-	char reason[256], ends[160];
 
 	group->worker->now = clock_monotonic();
-	while (group->oldest && group->oldest->deadline <= group->worker->now) {
-		struct exchange *exchange = group->oldest;
+	while (group->hedges.oldest && group->hedges.oldest->deadline <= group->worker->now)
+		hedge(group->hedges.oldest);
+	while (group->time_outs.oldest && group->time_outs.oldest->deadline <= group->worker->now)
+		on_time_out(group->time_outs.oldest);
+	deadlines_set_timer(group);
+}
 
-		udp_describe(exchange, ends, sizeof(ends));
-		snprintf(reason, sizeof(reason), "read %s: i/o timeout", ends);
-		udp_forget(exchange);
-		exchange_on_error(exchange, reason);
-	}
-	set_timer(group);
+static uint32_t fastest(struct upstream_group *group)
+{
+	uint32_t count = (uint32_t)group->config->server_count, best = 0;
+
+	if (!random_below(&group->worker->random, EXPLORE))
+		return random_below(&group->worker->random, count);
+	for (uint32_t i = 1; i < count; i++)
+		if (!is_down(&group->servers[i]) &&
+			(is_down(&group->servers[best]) ||
+				group->servers[i].round_trip < group->servers[best].round_trip))
+			best = i;
+	return best;
 }
 
 static unsigned first_server(struct upstream_group *group)
@@ -356,6 +414,8 @@ static unsigned first_server(struct upstream_group *group)
 		return random_below(&group->worker->random, count);
 	case UPSTREAM_ROUND_ROBIN:
 		return group->next++ % count;
+	case UPSTREAM_FASTEST:
+		return fastest(group);
 	default:
 		return 0;
 	}
@@ -375,21 +435,23 @@ enum verdict upstream_ask(struct upstream_group *group, struct request *request,
 		return request_fail(request, RCODE_REFUSED, "concurrent queries exceeded maximum %lld",
 			(long long)config->max_concurrent);
 	}
-	exchange = take_exchange(group);
+	exchange = exchange_take(group);
 	exchange->request = request;
 	exchange->done = done;
 	exchange->context = context;
 	exchange->first = first_server(group);
 	exchange->give_up = group->worker->now + GIVE_UP_NS;
+	if (exchange->give_up > request->deadline)
+		exchange->give_up = request->deadline;
 	exchange->is_tcp = config->force_tcp || (request->transport == TRANSPORT_TCP && !config->prefer_udp);
 	exchange->is_starting = true;
-	try_next(exchange, NULL);
+	ask_next(exchange, NULL);
 	exchange->is_starting = false;
 	if (!exchange->is_over)
 		return VERDICT_PENDING;
 	if (config->under_way)
 		atomic_fetch_sub_explicit(config->under_way, 1, memory_order_relaxed);
-	release_exchange(exchange);
+	exchange_release(exchange);
 	return VERDICT_ANSWERED;
 }
 
@@ -429,8 +491,7 @@ struct upstream_group *upstream_start(const struct upstream_config *config, stru
 		address_text(&server->address, server->text);
 		server->pool = udp_pool_create(server);
 		server->tcp = tcp_channel_create(server);
-		uv_timer_init(worker->loop, &server->probe_timer);
-		group_hold(group);
+		probe_init(group, server);
 	}
 	return group;
 }
@@ -440,9 +501,18 @@ static void on_timer_closed(uv_handle_t *handle)
 	group_release(CONTAINER_OF((uv_timer_t *)handle, struct upstream_group, timer));
 }
 
-static void on_probe_timer_closed(uv_handle_t *handle)
+static void end_all(struct deadlines *queue)
 {
-	group_release(CONTAINER_OF((uv_timer_t *)handle, struct server, probe_timer)->group);
+	while (queue->oldest) {
+		struct exchange *exchange = queue->oldest;
+
+		if (exchange->request) {
+			fail(exchange, "the server is going down");
+		} else {
+			call_off(exchange);
+			probe_on_end(exchange, false);
+		}
+	}
 }
 
 void upstream_stop(struct upstream_group *group)
@@ -450,15 +520,11 @@ void upstream_stop(struct upstream_group *group)
 	size_t count = group->config->server_count;
 
 	group->is_stopping = true;
-	while (group->oldest) {
-		struct exchange *exchange = group->oldest;
-
-		udp_forget(exchange);
-		exchange_on_error(exchange, "the server is going down");
-	}
+	end_all(&group->hedges);
+	end_all(&group->time_outs);
 	uv_close((uv_handle_t *)&group->timer, on_timer_closed);
 	for (size_t i = 0; i < count; i++) {
-		uv_close((uv_handle_t *)&group->servers[i].probe_timer, on_probe_timer_closed);
+		probe_close(&group->servers[i]);
 		udp_pool_destroy(group->servers[i].pool);
 		tcp_channel_destroy(group->servers[i].tcp);
 	}

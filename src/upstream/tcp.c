@@ -16,7 +16,7 @@
 	50 /* c-ares' time-outs are looked at so often; ares_timeout() would walk through all queries */
 
 struct ticket {
-	struct exchange *exchange;
+	struct attempt *attempt;
 	unsigned serial;
 	struct tcp_channel *channel;
 };
@@ -201,31 +201,31 @@ static const char *reason_of(int status)
 static void on_answer(void *argument, int status, int timeouts, unsigned char *message, int length)
 {
 	struct ticket ticket = *(struct ticket *)argument;
-	struct exchange *exchange = ticket.exchange;
+	struct attempt *attempt = ticket.attempt;
 	char reason[256];
 
 	(void)timeouts;
 	memory_free(argument);
 	ticket.channel->under_way--;
-	if (ticket.channel->is_closing || exchange->serial != ticket.serial)
+	if (ticket.channel->is_closing || attempt->serial != ticket.serial)
 		return;
 	if (status == ARES_SUCCESS && length >= MESSAGE_HEADER) {
-		exchange_on_reply(exchange, message, (size_t)length);
+		attempt_on_reply(attempt, message, (size_t)length);
 		return;
 	}
-	snprintf(reason, sizeof(reason), "tcp %s: %s", exchange->server->text, reason_of(status));
-	exchange_on_error(exchange, reason);
+	snprintf(reason, sizeof(reason), "tcp %s: %s", attempt->server->text, reason_of(status));
+	attempt_on_error(attempt, reason);
 }
 
-void tcp_send(struct tcp_channel *channel, struct exchange *exchange)
+void tcp_send(struct tcp_channel *channel, struct attempt *attempt)
 {
 	struct ticket *ticket = memory_alloc(sizeof(*ticket));
 	size_t length;
-	uint8_t *query = exchange_query(exchange, &length);
+	uint8_t *query = exchange_query(attempt->exchange, &length);
 
-	*ticket = (struct ticket){exchange, exchange->serial, channel};
-	exchange->id = random_u16(&channel->server->group->worker->random);
-	writer_put_u16_at(query, exchange->id);
+	*ticket = (struct ticket){attempt, attempt->serial, channel};
+	attempt->id = random_u16(&channel->server->group->worker->random);
+	writer_put_u16_at(query, attempt->id);
 	channel->under_way++;
 	if (!uv_is_active((uv_handle_t *)&channel->timer))
 		uv_timer_start(&channel->timer, on_tick, TICK_MS, TICK_MS);

@@ -8,7 +8,8 @@ struct tcp_channel *tcp_channel_create(struct server *server);
 void tcp_channel_destroy(struct tcp_channel *channel); /* nothing under way */
 void tcp_channel_free(struct tcp_channel *channel);    /* when its handles are closed */
 
-/* Sends the exchange's query; what becomes of it is told later, also if it could not be sent. */
-void tcp_send(struct tcp_channel *channel, struct exchange *exchange);
+/* Sends the query of the attempt's exchange; what becomes of it is told later, also if it could not be sent.
+ */
+void tcp_send(struct tcp_channel *channel, struct attempt *attempt);
 
 #endif

@@ -30,7 +30,7 @@ struct udp_socket {
 	bool is_active; /* in the pool's list */
 	unsigned uses, under_way;
 	uint64_t born;
-	struct exchange *by_id[BUCKETS];
+	struct attempt *by_id[BUCKETS];
 };
 
 struct udp_pool {
@@ -161,139 +161,135 @@ static struct udp_socket *choose_socket(struct udp_pool *pool)
 			   : NULL; /* no descriptor to be had */
 }
 
-static struct exchange **bucket_of(struct udp_socket *socket, uint16_t id)
+static struct attempt **bucket_of(struct udp_socket *socket, uint16_t id)
 {
 	return &socket->by_id[id % BUCKETS];
 }
 
-static bool has_id(struct udp_socket *socket, uint16_t id)
+static struct attempt *find_id(struct udp_socket *socket, uint16_t id)
 {
-	const struct exchange *exchange = *bucket_of(socket, id);
+	struct attempt *attempt = *bucket_of(socket, id);
 
-	while (exchange && exchange->id != id)
-		exchange = exchange->next_by_id;
-	return exchange;
+	while (attempt && attempt->id != id)
+		attempt = attempt->next_by_id;
+	return attempt;
 }
 
-static void remember(struct udp_socket *socket, struct exchange *exchange)
+static void remember(struct udp_socket *socket, struct attempt *attempt)
 {
-	struct exchange **bucket = bucket_of(socket, exchange->id);
+	struct attempt **bucket = bucket_of(socket, attempt->id);
 
-	exchange->next_by_id = *bucket;
-	*bucket = exchange;
-	exchange->socket = socket;
+	attempt->next_by_id = *bucket;
+	*bucket = attempt;
+	attempt->socket = socket;
 	socket->uses++;
 	socket->under_way++;
 }
 
-void udp_forget(struct exchange *exchange)
+void udp_forget(struct attempt *attempt)
 {
-	struct udp_socket *socket = exchange->socket;
-	struct exchange **link;
+	struct udp_socket *socket = attempt->socket;
+	struct attempt **link;
 
 	if (!socket)
 		return;
-	link = bucket_of(socket, exchange->id);
-	while (*link != exchange)
+	link = bucket_of(socket, attempt->id);
+	while (*link != attempt)
 		link = &(*link)->next_by_id;
-	*link = exchange->next_by_id;
-	exchange->socket = NULL;
+	*link = attempt->next_by_id;
+	attempt->socket = NULL;
 	socket->under_way--;
 	if (!socket->is_active)
 		retire(socket);
 }
 
-bool udp_send(struct udp_pool *pool, struct exchange *exchange, char *ret_reason, size_t size)
+/* ICMP told that nobody listens there: that concerns everything that waits on this socket. It may come to
+ * light in the midst of another query's attempt, hence not at once. */
+static void fail_all(struct udp_socket *socket, int code)
+{
+	retire(socket); /* what is asked again goes by another */
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct attempt *attempt = socket->by_id[i]; attempt; attempt = attempt->next_by_id)
+			attempt_fail_soon(attempt, code);
+}
+
+/* What send() fails with is this datagram's own fault, or was told of an earlier one. */
+static bool is_told(int code)
+{
+	return code != EMSGSIZE && code != ENOBUFS && code != ENOMEM;
+}
+
+bool udp_send(struct udp_pool *pool, struct attempt *attempt, char *ret_reason, size_t size)
 {
 	struct udp_socket *socket = choose_socket(pool);
 	size_t length;
-	uint8_t *query = exchange_query(exchange, &length);
+	uint8_t *query = exchange_query(attempt->exchange, &length);
 
 	if (!socket) {
 		snprintf(ret_reason, size, "dial udp %s: %s", pool->server->text, strerror(errno));
 		return false;
 	}
 	do
-		exchange->id = random_u16(&pool->server->group->worker->random);
-	while (has_id(socket, exchange->id));
-	writer_put_u16_at(query, exchange->id);
+		attempt->id = random_u16(&pool->server->group->worker->random);
+	while (find_id(socket, attempt->id));
+	writer_put_u16_at(query, attempt->id);
 	if (send(socket->fd, query, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN &&
 		errno != EWOULDBLOCK) {
-		snprintf(ret_reason, size, "write udp %s: %s", pool->server->text, strerror(errno));
-		retire(socket);
+		int code = errno;
+
+		snprintf(ret_reason, size, "write udp %s: %s", pool->server->text, strerror(code));
+		if (is_told(code))
+			fail_all(socket, code);
 		return false;
 	}
-	remember(socket, exchange); /* what the kernel had no room for is as good as lost on the way */
+	remember(socket, attempt); /* what the kernel had no room for is as good as lost on the way */
 	return true;
 }
 
-void udp_describe(const struct exchange *exchange, char *out, size_t size)
+void udp_describe(const struct attempt *attempt, char *out, size_t size)
 {
 	char local[ADDRESS_TEXT_MAX] = "";
 	union address address;
 	socklen_t length = sizeof(address);
 
-	if (exchange->socket && getsockname(exchange->socket->fd, &address.any, &length) == 0)
+	if (attempt->socket && getsockname(attempt->socket->fd, &address.any, &length) == 0)
 		address_text(&address, local);
-	snprintf(out, size, "%s %s->%s", exchange->is_tcp ? "tcp" : "udp", local, exchange->server->text);
+	snprintf(out, size, "%s %s->%s", attempt->exchange->is_tcp ? "tcp" : "udp", local,
+		attempt->server->text);
 }
 
-/* The exchange that a message answers; NULL: none. Refusals may leave out the question (RFC 1035
- * section 4.1.1 does not say): they do no harm. */
-static struct exchange *find_exchange(struct udp_socket *socket, const uint8_t *message, size_t length)
+/* The attempt that a message answers; NULL: none. Refusals may leave out the question (RFC 1035 section 4.1.1
+ * does not say): they do no harm. */
+static struct attempt *find_attempt(struct udp_socket *socket, const uint8_t *message, size_t length)
 {
-	struct exchange *exchange;
+	struct attempt *attempt;
 	size_t query_length, end;
 	const uint8_t *query;
 
 	if (length < MESSAGE_HEADER || !(message_flags(message) & FLAG_QR))
 		return NULL;
-	exchange = *bucket_of(socket, message_id(message));
-	while (exchange && exchange->id != message_id(message))
-		exchange = exchange->next_by_id;
-	if (!exchange)
+	attempt = find_id(socket, message_id(message));
+	if (!attempt)
 		return NULL;
 	if (message_count(message, 0) == 0 && length == MESSAGE_HEADER &&
 		(message_flags(message) & FLAG_RCODE))
-		return exchange;
-	query = exchange_query(exchange, &query_length);
-	end = exchange->request ? exchange->request->question.end : query_length;
+		return attempt;
+	query = exchange_query(attempt->exchange, &query_length);
+	end = attempt->exchange->request ? attempt->exchange->request->question.end : query_length;
 	if (message_count(message, 0) != 1 || length < end ||
 		memcmp(message + MESSAGE_HEADER, query + MESSAGE_HEADER, end - MESSAGE_HEADER) != 0)
 		return NULL;
-	return exchange;
+	return attempt;
 }
 
 static void take_message(struct udp_socket *socket, const uint8_t *message, size_t length)
 {
-	struct exchange *exchange = find_exchange(socket, message, length);
+	struct attempt *attempt = find_attempt(socket, message, length);
 
-	if (!exchange)
+	if (!attempt)
 		return;
-	udp_forget(exchange);
-	exchange_on_reply(exchange, message, length);
-}
-
-/* ICMP told that nobody listens there: that concerns everything that waits on this socket. */
-static void fail_all(struct udp_socket *socket, int code)
-{
-	char reason[256], ends[160];
-
-	socket->under_way++; /* keeps it open meanwhile */
-	retire(socket);	     /* what is asked again goes by another */
-	for (unsigned i = 0; i < BUCKETS; i++) {
-		while (socket->by_id[i]) {
-			struct exchange *exchange = socket->by_id[i];
-
-			udp_describe(exchange, ends, sizeof(ends));
-			snprintf(reason, sizeof(reason), "read %s: read: %s", ends,
-				code == ECONNREFUSED ? "connection refused" : strerror(code));
-			udp_forget(exchange);
-			exchange_on_error(exchange, reason);
-		}
-	}
-	socket->under_way--;
-	retire(socket);
+	udp_forget(attempt);
+	attempt_on_reply(attempt, message, length);
 }
 
 /* One batch; false: there is no more to read, or the socket is gone. */

@@ -8,11 +8,11 @@ struct udp_pool *udp_pool_create(struct server *server);
 void udp_pool_destroy(struct udp_pool *pool); /* closes everything; nothing is under way */
 void udp_pool_free(struct udp_pool *pool);    /* when everything is closed */
 
-/* Sends the exchange's query; false: it could not, reason set. */
-bool udp_send(struct udp_pool *pool, struct exchange *exchange, char *ret_reason, size_t size);
-/* A reply to this exchange is of no use any more. */
-void udp_forget(struct exchange *exchange);
-/* "127.0.0.1:40000->10.0.0.1:53" */
-void udp_describe(const struct exchange *exchange, char *out, size_t size);
+/* Sends the query of the attempt's exchange; false: it could not, reason set. */
+bool udp_send(struct udp_pool *pool, struct attempt *attempt, char *ret_reason, size_t size);
+/* A reply to this attempt is of no use any more. */
+void udp_forget(struct attempt *attempt);
+/* "udp 127.0.0.1:40000->10.0.0.1:53" */
+void udp_describe(const struct attempt *attempt, char *out, size_t size);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "svcdns/chain.h"
+#include "svcdns/clock.h"
 #include "svcdns/http.h"
 #include "svcdns/memory.h"
 #include "svcdns/metrics.h"
@@ -36,6 +37,7 @@ struct lab {
 	struct chain chain;
 	struct router router;
 	struct worker worker;
+	struct uv_loop_s *loop; /* of the worker; NULL: plugins that need none */
 	struct request *request;
 	enum verdict delivered; /* VERDICT_NEXT: not yet */
 
@@ -45,6 +47,8 @@ struct lab {
 	uint16_t flags, class;
 	uint16_t payload; /* of an OPT record; 0: none */
 	bool dnssec_ok;
+	const char *options; /* of the OPT record, in wire form */
+	uint16_t options_length;
 };
 
 /* Sets the plugin up from its directive; false: refused, lab->error says why. To be finished either way. */
@@ -63,7 +67,8 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	lab->setup.http = http_create();
 	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
 		return false;
-	lab->setup.directive = lab->corefile.blocks->directives;
+	lab->setup.directives = lab->corefile.blocks->directives;
+	lab->setup.directive = lab->setup.directives;
 	zones_add(&lab->setup.zones, &lab->arena, ".");
 	lab->config = plugin->setup(&lab->setup, &lab->error);
 	return lab->config;
@@ -81,8 +86,8 @@ static inline void lab_start(struct lab *lab, const struct link *links, unsigned
 {
 	struct route *route = memory_zero(1, sizeof(*route));
 
-	worker_init(&lab->worker, 0, NULL);
-	lab->worker.now = 1;
+	worker_init(&lab->worker, 0, lab->loop);
+	lab->worker.now = lab->loop ? clock_monotonic() : 1; /* what runs on a loop sets it so */
 	lab->self = lab->plugin->start ? lab->plugin->start(lab->config, &lab->worker) : lab->config;
 	for (unsigned i = 0; i < count; i++)
 		lab->links[i] = links[i].plugin ? links[i] : (struct link){lab->plugin, lab->self, 0};
@@ -112,6 +117,17 @@ static inline void lab_finish(struct lab *lab)
 	arena_finish(&lab->arena);
 }
 
+/* The plugin refuses its directive with this message; NULL: it takes it. */
+static inline void lab_assert_setup(const struct plugin *plugin, const char *directive, const char *message)
+{
+	struct lab lab;
+	bool is_taken = lab_read(&lab, plugin, directive);
+
+	assert_string_equal(is_taken ? "" : lab.error.message, message ? message : "");
+	assert_int_equal(is_taken, !message);
+	lab_finish(&lab);
+}
+
 static inline size_t lab_write_query(const struct lab *lab, const char *name, uint16_t type)
 {
 	struct name question;
@@ -132,7 +148,9 @@ static inline size_t lab_write_query(const struct lab *lab, const char *name, ui
 		writer_u16(&w, TYPE_OPT);
 		writer_u16(&w, lab->payload);
 		writer_u32(&w, lab->dnssec_ok ? 0x8000 : 0);
-		writer_u16(&w, 0);
+		writer_u16(&w, lab->options_length);
+		if (lab->options_length)
+			writer_bytes(&w, lab->options, lab->options_length);
 	}
 	return w.length;
 }
@@ -155,6 +173,19 @@ static inline enum verdict lab_ask(struct lab *lab, const char *name, uint16_t t
 	return query_answer(r, lab_write_query(lab, name, type));
 }
 
+/* Character strings in quotes. */
+static inline void lab_strings(const uint8_t *wire, const struct record *record, char out[NAME_TEXT_MAX])
+{
+	size_t length = 0;
+
+	for (size_t at = record->rdata; at < record->end; at += 1u + wire[at]) {
+		assert_true(at + wire[at] < record->end);
+		length += (size_t)snprintf(out + length, NAME_TEXT_MAX - length, "%s\"%.*s\"",
+			length ? " " : "", wire[at], (const char *)wire + at + 1);
+		assert_true(length < NAME_TEXT_MAX);
+	}
+}
+
 static inline int lab_record_text(const uint8_t *wire, const struct record *record, char *out, size_t size)
 {
 	char owner[NAME_TEXT_MAX], type[TYPE_TEXT_MAX], data[NAME_TEXT_MAX] = "";
@@ -168,10 +199,12 @@ static inline int lab_record_text(const uint8_t *wire, const struct record *reco
 	if ((record->type == TYPE_A && length == 4) || (record->type == TYPE_AAAA && length == 16)) {
 		memcpy(ip.bytes, wire + record->rdata, length);
 		ip_text(&ip, data);
-	} else if (record->type == TYPE_CNAME) {
+	} else if (record->type == TYPE_CNAME || record->type == TYPE_NS || record->type == TYPE_PTR) {
 		reader_init(&reader, wire, record->end, record->rdata);
 		assert_true(reader_name(&reader, &target) && !reader_left(&reader));
 		name_to_text(&target, data);
+	} else if (record->type == TYPE_TXT || record->type == TYPE_HINFO) {
+		lab_strings(wire, record, data);
 	} else if (record->type == TYPE_SRV && length == 7) {
 		snprintf(data, sizeof(data), "%u .", message_u16(wire + record->rdata + 4));
 	}

@@ -74,12 +74,61 @@ static void test_equality(void **state)
 	assert_int_equal(address_length(&b), sizeof(struct sockaddr_in6));
 }
 
+static void test_hosts(void **state)
+{
+	static const struct {
+		const char *host, *text, *message;
+	} cases[] = {
+		{"10.0.0.1", "10.0.0.1:53", NULL},
+		{"::1", "[::1]:53", NULL},
+		{"::1%lo", "[::1%lo]:53", NULL},
+		{"10.0.0.1%lo", "10.0.0.1:53", NULL},
+		{"", NULL, "not a valid IP address: "},
+		{"example.org", NULL, "not a valid IP address: example.org"},
+		{"fe80::1%no-such", NULL, "no such network interface: no-such"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		union address address;
+		struct error error = {0};
+		char text[ADDRESS_TEXT_MAX];
+
+		assert_int_equal(address_parse(cases[i].host, 53, &address, &error), !cases[i].message);
+		assert_string_equal(error.message, cases[i].message ? cases[i].message : "");
+		if (!cases[i].text)
+			continue;
+		address_text(&address, text);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
+static void test_wildcards(void **state)
+{
+	static const struct {
+		const char *host;
+		bool is_wildcard;
+	} cases[] = {
+		{"0.0.0.0", true}, {"::", true}, {"127.0.0.1", false}, {"::1", false}, {"0.0.0.1", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		union address address;
+		struct error error;
+
+		assert_true(address_parse(cases[i].host, 53, &address, &error));
+		assert_int_equal(address_is_wildcard(&address), cases[i].is_wildcard);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_equality),
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_wildcards),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

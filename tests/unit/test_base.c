@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -197,6 +198,32 @@ static void test_long_lines_are_cut_whole(void **state)
 	assert_in_range(strlen(text), 2000, 2100);
 }
 
+/* In a process of its own, which it ends. */
+static void end_by_log_fatal(void)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		log_start();
+		log_line(LOG_INFO, NULL, "before");
+		log_fatal("plugin/x", "must %s", "end");
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+static void test_fatal(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	capture(end_by_log_fatal, text, sizeof(text));
+	assert_string_equal(text, "[INFO] before\n[FATAL] plugin/x: must end\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_memory_forget),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_long_lines_are_cut_whole),
+		cmocka_unit_test(test_fatal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

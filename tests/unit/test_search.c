@@ -177,7 +177,8 @@ static const struct look_up look_ups[] = {
 	/* Any type is searched. */
 	{CLUSTER, "_http._tcp.web." NS " ", NULL, "_http._tcp.web", TYPE_SRV, "_http._tcp.web." NS " ",
 		"NOERROR rd: _http._tcp.web. 60 CNAME _http._tcp.web." NS SOA, ""},
-	/* Left alone: what ends in a name of the list, names of addresses, the root, transfers. */
+	/* Left alone: what ends in a name of the list, names of addresses, the root, transfers, and the type
+	 * of the loop plugin's question. */
 	{CLUSTER, "", NULL, "web.default.svc.cluster.local", TYPE_A, "web." NS " ", "NXDOMAIN rd" SOA, ""},
 	{CLUSTER, "", NULL, "a.CLUSTER.local", TYPE_A, "a." ZONE " ", "NXDOMAIN rd" SOA, ""},
 	{CLUSTER, "", NULL, "cluster.local", TYPE_A, ZONE " ", "NXDOMAIN rd" SOA, ""},
@@ -185,6 +186,7 @@ static const struct look_up look_ups[] = {
 	{CLUSTER, "", NULL, "0.ip6.arpa", TYPE_PTR, "0.ip6.arpa. ", "NXDOMAIN rd" SOA, ""},
 	{CLUSTER, "", NULL, ".", TYPE_NS, ". ", "NXDOMAIN rd" SOA, ""},
 	{CLUSTER, "", NULL, "web", TYPE_AXFR, "web. ", "NXDOMAIN rd" SOA, ""},
+	{CLUSTER, "", NULL, "1.2", TYPE_HINFO, "1.2. ", "NXDOMAIN rd" SOA, ""},
 	/* Zones: only names in them. */
 	{"search corp {\ndomains a\n}", "", NULL, "web", TYPE_A, "web. ", "NXDOMAIN rd" SOA, ""},
 	{"search corp {\ndomains a\n}", "", NULL, "web.corp", TYPE_A, "web.corp.a. web.corp. ",

@@ -280,8 +280,7 @@ static void on_refreshed(struct request *child, enum verdict verdict)
 /* Below the cache, AD is asked for: what is kept serves all clients. */
 static void set_ad(struct request *r, bool on)
 {
-	r->flags = (uint16_t)(on ? r->flags | FLAG_AD : r->flags & ~FLAG_AD);
-	writer_put_u16_at(r->wire + 2, r->flags);
+	request_change_flags(r, FLAG_AD, on ? FLAG_AD : 0);
 }
 
 /* Asks below without anybody waiting for it. */
@@ -344,6 +343,13 @@ static enum verdict hit(
 	return VERDICT_ANSWERED;
 }
 
+/* What loop asks comes by again where there is a loop, and has to be seen to: by waiting it would never end.
+ */
+static bool may_wait_for_itself(const struct request *r)
+{
+	return r->question.type != TYPE_HINFO;
+}
+
 static enum verdict miss(struct cache_worker *w, struct request *r, const struct key *key, bool is_stale)
 {
 	struct lookup *lookup = request_state(r);
@@ -354,6 +360,8 @@ static enum verdict miss(struct cache_worker *w, struct request *r, const struct
 	lookup->wants_ad = r->flags & FLAG_AD;
 	if (flight && !request_may_wait(r))
 		return request_fail(r, RCODE_SERVFAIL, "too many queries are waiting");
+	if (flight && !may_wait_for_itself(r))
+		return VERDICT_NEXT;
 	if (flight) {
 		flight_join(flight, r);
 		return VERDICT_PENDING;

@@ -95,9 +95,9 @@ static void *setup(struct setup *setup, struct error *error)
 
 	dispenser_init(&d, setup->directive, error);
 	while (dispenser_next(&d)) {
-		struct forward *forward = arena_alloc(setup->arena, sizeof(*forward));
+		struct forward *forward = forward_read(setup, &d);
 
-		if (!forward_read(forward, setup, &d))
+		if (!forward)
 			return NULL;
 		add(config, setup->arena, forward);
 	}

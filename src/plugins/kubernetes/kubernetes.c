@@ -293,17 +293,55 @@ static enum verdict resume(void *self, struct request *r, struct request *child)
 	return on_child(r, child);
 }
 
+static const struct pod *find_pod(const struct kubernetes_worker *w, const struct ip *client)
+{
+	uint64_t cursor = 0;
+
+	return snapshot_pod(w->snapshot, client, &cursor);
+}
+
 static bool find_namespace(void *self, const struct ip *client, uint8_t ret_label[63], uint8_t *ret_length)
 {
-	const struct kubernetes_worker *w = self;
-	uint64_t cursor = 0;
-	const struct pod *pod = snapshot_pod(w->snapshot, client, &cursor);
+	const struct pod *pod = find_pod(self, client);
 
 	if (!pod)
 		return false;
 	*ret_length = pod->namespace.length;
 	memcpy(ret_label, text_of(pod, pod->namespace), pod->namespace.length);
 	return true;
+}
+
+static bool machine_search_name(const struct kubernetes *config, unsigned index, struct name *ret)
+{
+	if (index >= config->machine.search_count)
+		return false;
+	*ret = config->machine.search[index];
+	return true;
+}
+
+/* What a kubelet writes into a Pod's resolv.conf: namespace.svc.ZONE, svc.ZONE, ZONE, and the machine's list.
+ */
+static bool find_search_name(void *self, const struct request *r, unsigned index, struct name *ret)
+{
+	const struct kubernetes_worker *w = self;
+	const struct name *zone = zones_match(&w->config->zones, &r->question.name);
+	uint8_t wire[NAME_WIRE_MAX];
+	const struct pod *pod;
+	struct writer writer;
+	struct ip client;
+
+	address_ip(&r->client, &client);
+	if (w->config->pods != PODS_VERIFIED || !zone || !(pod = find_pod(w, &client)))
+		return false;
+	if (index > 2)
+		return machine_search_name(w->config, index - 3, ret);
+	writer_init(&writer, wire, 0, sizeof(wire));
+	if (index < 1)
+		writer_label(&writer, text_of(pod, pod->namespace), (uint8_t)pod->namespace.length);
+	if (index < 2)
+		writer_label(&writer, "svc", 3);
+	writer_bytes(&writer, zone->wire, zone->length);
+	return !writer.overflow && name_from_wire(wire, writer.length, ret);
 }
 
 static void *setup(struct setup *setup, struct error *error)
@@ -382,6 +420,7 @@ const struct plugin plugin_kubernetes = {
 	.serve = serve,
 	.resume = resume,
 	.find_namespace = find_namespace,
+	.find_search_name = find_search_name,
 	.is_ready = is_ready,
 	.stop = stop,
 	.close = close_feed,

@@ -3,6 +3,7 @@
 #define KUBERNETES_H
 
 #include "svcdns/feed.h"
+#include "svcdns/resolv_conf.h"
 #include "svcdns/setup.h"
 
 enum pods_mode { PODS_DISABLED, PODS_INSECURE, PODS_VERIFIED };
@@ -20,6 +21,7 @@ struct kubernetes { /* lifetime: configuration */
 	struct ip local[LOCAL_ADDRESSES_MAX]; /* this server's own, loopback left out: what NS answers are
 						 made of */
 	size_t local_count;
+	struct resolv_conf machine; /* its search list is the end of every Pod's */
 	struct selector *labels, *namespace_labels;
 	struct feed_config feed_config;
 	struct feed *_Atomic feed; /* from open() to close() */

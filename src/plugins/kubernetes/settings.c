@@ -9,6 +9,7 @@
 #define TTL_DEFAULT 5
 #define TTL_MAX	    3600
 #define SECOND	    INT64_C(1000000000)
+#define RESOLV_CONF "/etc/resolv.conf"
 
 struct settings { /* while the block is read */
 	struct kubernetes *kubernetes;
@@ -376,6 +377,7 @@ struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error)
 {
 	struct kubernetes *kubernetes = arena_alloc(setup->arena, sizeof(*kubernetes));
 	struct settings settings = {.kubernetes = kubernetes};
+	struct error no_list;
 	struct dispenser d;
 
 	kubernetes->ttl = TTL_DEFAULT;
@@ -389,6 +391,7 @@ struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error)
 		}
 	}
 	find_local(kubernetes, setup);
+	resolv_conf_read(&kubernetes->machine, RESOLV_CONF, setup->arena, &no_list);
 	kubernetes->has_namespaces = kubernetes->feed_config.namespace_count;
 	kubernetes->feed_config.labels = kubernetes->labels;
 	kubernetes->feed_config.namespace_labels = kubernetes->namespace_labels;

@@ -15,7 +15,6 @@
 
 #define TOPIC	     "plugin/search"
 #define LABEL_MAX    63
-#define CHILD_FLAGS  (FLAG_AA | FLAG_TC | FLAG_RA)
 #define STEP_AS_IS   0
 #define NEVER_FAILED 0
 
@@ -102,44 +101,6 @@ static uint32_t lowest_ttl(const struct request *child)
 	return lowest;
 }
 
-static void copy_reply(struct request *r, const struct request *child)
-{
-	struct reader reader;
-	struct record record;
-
-	reader_init(&reader, child->wire, child->reply.length, child->question.end);
-	for (enum section section = SECTION_ANSWER; section <= SECTION_ADDITIONAL; section++)
-		for (unsigned i = child->reply.count[section]; i && reader_record(&reader, &record); i--)
-			writer_record(&r->reply, section, child->wire, child->reply.length, &record);
-	r->extended_error = child->extended_error;
-	r->extended_error_code = child->extended_error_code;
-}
-
-/* What was said of the name as it is: the answer, unless it is none and the list has a better one. */
-static void keep(struct request *r, const struct request *child)
-{
-	if (child->bare)
-		request_fail(r, child->rcode, "%s", child->error);
-	else
-		request_reply(r, child->rcode, child->reply_flags & (CHILD_FLAGS | FLAG_AD));
-	copy_reply(r, child);
-}
-
-/* The full name as an alias of the one that was asked, and what it has. Nobody signed the alias: no AD bit
- * (RFC 4035 section 3.2.3). */
-static void answer_alias(struct request *r, const struct request *child)
-{
-	struct writer *w = &r->reply;
-
-	request_reply(r, RCODE_NOERROR, child->reply_flags & CHILD_FLAGS);
-	r->error[0] = '\0';
-	writer_u16(w, WRITER_QUESTION);
-	writer_open(w, SECTION_ANSWER, TYPE_CNAME, r->question.class, lowest_ttl(child));
-	writer_name(w, &child->question.name);
-	writer_close(w);
-	copy_reply(r, child);
-}
-
 /* Takes what came back, and releases it; true: that is the answer. */
 static bool take(struct request *r, struct look_up *look_up, struct request *child)
 {
@@ -147,10 +108,10 @@ static bool take(struct request *r, struct look_up *look_up, struct request *chi
 	bool exists = child->rcode == RCODE_NOERROR;
 
 	if (step == STEP_AS_IS) {
-		keep(r, child);
+		request_reply_child(r, child);
 		look_up->has_answer = true;
 	} else if (exists) {
-		answer_alias(r, child);
+		request_reply_alias(r, child, &child->question.name, lowest_ttl(child));
 	} else if (child->rcode == RCODE_SERVFAIL && !look_up->failed) {
 		look_up->failed = (uint8_t)step;
 	}
@@ -192,19 +153,16 @@ static bool is_asked_by_client(const struct request *r)
 	return !r->parent;
 }
 
-static bool is_question(const struct request *r)
+/* Names that have been searched before, those of addresses, which no stub resolver searches, and what the
+ * loop plugin asks: its name is meant as it is. */
+static bool is_left_alone(const struct search *search, const struct question *question)
 {
-	return r->question.class == CLASS_IN && !(r->flags & FLAG_OPCODE) && r->question.type != TYPE_AXFR &&
-	       r->question.type != TYPE_IXFR;
-}
+	const struct name *name = &question->name;
 
-/* Names that have been searched before, and those of addresses, which no stub resolver searches. */
-static bool is_left_alone(const struct search *search, const struct name *name)
-{
 	for (unsigned i = 0; i < search->count; i++)
 		if (name_is_under(name, &search->list[i]))
 			return true;
-	return !name->labels || name_is_under(name, &search->reverse[0]) ||
+	return !name->labels || question->type == TYPE_HINFO || name_is_under(name, &search->reverse[0]) ||
 	       name_is_under(name, &search->reverse[1]);
 }
 
@@ -215,8 +173,8 @@ static enum verdict serve(void *self, struct request *r)
 	struct look_up *look_up = request_state(r);
 
 	look_up->is_last = false;
-	if (!is_question(r) || !is_asked_by_client(r) || !zones_match(&search->zones, name) ||
-		is_left_alone(search, name))
+	if (!request_is_look_up(r) || !is_asked_by_client(r) || !zones_match(&search->zones, name) ||
+		is_left_alone(search, &r->question))
 		return VERDICT_NEXT;
 	*look_up = (struct look_up){.step = STEP_AS_IS, .failed = NEVER_FAILED};
 	if (name->labels - 1 < search->ndots)

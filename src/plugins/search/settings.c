@@ -4,30 +4,28 @@
 
 #include <string.h>
 
-#include "svcdns/buffer.h"
+#include "svcdns/resolv_conf.h"
 
 #define NDOTS_KUBERNETES 5 /* what a kubelet writes */
-#define NDOTS_DEFAULT	 1 /* resolv.conf(5) */
 #define NDOTS_MAX	 15
 #define NDOTS_NOT_SET	 -1
-#define BLANKS		 " \t\r"
 
-static bool is_root(const char *text)
+static bool add_name(struct search *search, struct dispenser *d, const struct name *name)
 {
-	return strcmp(text, ".") == 0;
+	if (search->count == SEARCH_LIST_MAX)
+		return dispenser_error(d, "more than %d names to search", SEARCH_LIST_MAX);
+	search->list[search->count++] = *name;
+	return true;
 }
 
 static bool add(struct search *search, struct dispenser *d, const char *text)
 {
-	struct name *name = &search->list[search->count];
+	struct name name;
 
-	if (search->count == SEARCH_LIST_MAX)
-		return dispenser_error(d, "more than %d names to search", SEARCH_LIST_MAX);
-	if (is_root(text) || !name_from_text(text, name))
+	if (!name_from_text(text, &name) || !name.labels)
 		return dispenser_error(d, "not a name to search: \"%s\"", text);
-	name_lower(name);
-	search->count++;
-	return true;
+	name_lower(&name);
+	return add_name(search, d, &name);
 }
 
 /* A list has one source; the namespace is where "from client" finds none, and may stand beside it. */
@@ -53,75 +51,25 @@ static bool parse_domains(void *config, struct setup *setup, struct dispenser *d
 	return true;
 }
 
-/* The rest of "search A B": the last such line counts. The root is the name as it is, which is asked anyway.
- */
-static bool read_list(struct search *search, struct dispenser *d, char **rest)
-{
-	const char *word;
-
-	search->count = 0;
-	while ((word = strtok_r(NULL, BLANKS, rest)))
-		if (!is_root(word) && !add(search, d, word))
-			return false;
-	return true;
-}
-
-static void read_ndots(char **rest, int64_t *ret)
-{
-	static const char option[] = "ndots:";
-	struct error ignored;
-	const char *word;
-
-	while ((word = strtok_r(NULL, BLANKS, rest)))
-		if (strncmp(word, option, strlen(option)) == 0)
-			integer_parse(word + strlen(option), ret, &ignored);
-}
-
-/* resolv.conf(5); what else a line says is for those who send queries. */
-static bool read_line(struct search *search, struct dispenser *d, char *line, int64_t *ret_ndots)
-{
-	char *rest;
-	const char *word = strtok_r(line, BLANKS, &rest);
-
-	if (!word)
-		return true;
-	if (strcmp(word, "search") == 0 || strcmp(word, "domain") == 0)
-		return read_list(search, d, &rest);
-	if (strcmp(word, "options") == 0)
-		read_ndots(&rest, ret_ndots);
-	return true;
-}
-
-static bool read_lines(struct search *search, struct dispenser *d, char *text)
-{
-	int64_t ndots = NDOTS_DEFAULT;
-	char *rest;
-
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		if (!read_line(search, d, line, &ndots))
-			return false;
-	if (search->ndots == NDOTS_NOT_SET)
-		search->ndots = ndots < 0 ? 0 : ndots > NDOTS_MAX ? NDOTS_MAX : ndots;
-	return true;
-}
-
 static bool parse_resolv_conf(void *config, struct setup *setup, struct dispenser *d)
 {
 	struct search *search = config;
-	struct buffer text;
-	char reason[512];
-	bool ok;
+	struct resolv_conf file;
+	struct error reason;
 
 	if (!is_first_source(search, d, false))
 		return false;
 	if (dispenser_arguments(d) != 1 || !dispenser_argument(d))
 		return dispenser_argument_error(d);
 	search->resolv_conf = dispenser_value(d);
-	buffer_init(&text);
-	ok = buffer_read_file(&text, setup_path(setup, search->resolv_conf), reason, sizeof(reason));
-	ok = ok ? read_lines(search, d, text.bytes) : dispenser_error(d, "%s", reason);
-	buffer_finish(&text);
-	return ok;
+	if (!resolv_conf_read(&file, setup_path(setup, search->resolv_conf), setup->arena, &reason))
+		return dispenser_error(d, "%s", reason.message);
+	for (size_t i = 0; i < file.search_count; i++)
+		if (!add_name(search, d, &file.search[i]))
+			return false;
+	if (search->ndots == NDOTS_NOT_SET)
+		search->ndots = file.ndots;
+	return true;
 }
 
 /* svc.ZONE twice, for the first will have a namespace before it, and ZONE: what a kubelet writes. */
