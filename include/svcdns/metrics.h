@@ -11,6 +11,7 @@
 #include "svcdns/buffer.h"
 
 #define METRIC_LABELS_MAX 8                 /* the end of the list included */
+#define METRICS_ROW       8192              /* cells from those of one worker to those of the next */
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -25,7 +26,7 @@ struct metric_family {                      /* a constant of whoever counts */
 	struct metric_label labels[METRIC_LABELS_MAX];          /* in alphabetical order */
 	const uint64_t     *bounds;         /* of a histogram: upper bounds in ascending order, without the infinite one */
 	unsigned            bound_count;
-	double              unit;           /* what 1 is worth on the page: 1e-9 for nanoseconds shown as seconds; 0: 1 */
+	double              divisor;        /* of its numbers, for the page: 1e9 shows nanoseconds as seconds; 0: none */
 };
 
 #define METRIC_TIMES 16
@@ -40,6 +41,12 @@ static inline void cell_add(struct cell *cell, uint64_t count)
 	uint64_t old = atomic_load_explicit(&cell->value, memory_order_relaxed);
 
 	atomic_store_explicit(&cell->value, old + count, memory_order_relaxed);
+}
+
+/* Those of another worker, given those of worker 0. */
+static inline struct cell *cell_of_worker(struct cell *cells, unsigned worker)
+{
+	return cells + (size_t)worker * METRICS_ROW;
 }
 
 /* The exception: for what is rare and counted by several threads that are no workers. */

@@ -32,7 +32,9 @@ struct place {
 	size_t                     plugin_count;
 };
 
+struct cell;
 struct http;
+struct metric_family;
 struct metrics;
 
 struct setup {
@@ -59,6 +61,9 @@ void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *r
 void setup_words(const struct setup *setup, struct dispenser *d, struct words *ret);
 /* What the machine calls itself; "localhost" where it has no name. */
 const char *setup_host_name(const struct setup *setup);
+/* Cells of worker 0 (metrics.h) for each site of the block, to be counted in by cell_of_worker(cells[route->site], index):
+ * labels "server", "zone" and "view" are the site's, `others` the values of those besides, in their order. From open() on. */
+struct cell **setup_cells(const struct setup *setup, const struct metric_family *family, const char *const *others);
 /* A file name, made absolute by `root` as CoreDNS does. */
 const char *setup_path(const struct setup *setup, const char *path);
 

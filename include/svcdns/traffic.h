@@ -5,6 +5,10 @@
 #include "svcdns/metrics.h"
 #include "svcdns/request.h"
 
+/* Values of the label "rcode", and the place of a number among them. */
+extern const char *const traffic_rcodes[];
+unsigned traffic_rcode_place(uint16_t rcode);
+
 struct traffic_labels {                     /* all of it may go once traffic_create() has returned */
 	const char *server, *zone, *view;
 	const char *const *plugins;         /* that may answer */

@@ -1,8 +1,8 @@
 /* Series of cells.
  *
- * Cells stand in chunks, each a row of CHUNK cells for every worker; a series is a piece at the same place of
- * every row. Chunks and series are never freed nor moved before the end, so that a pointer into them stays
- * good. All else is guarded by the mutex, which nobody takes to count. */
+ * Cells stand in chunks, each a row of METRICS_ROW cells for every worker; a series is a piece at the same
+ * place of every row. Chunks and series are never freed nor moved before the end, so that a pointer into them
+ * stays good. All else is guarded by the mutex, which nobody takes to count. */
 #include "svcdns/metrics.h"
 
 #include <pthread.h>
@@ -12,8 +12,7 @@
 #include "svcdns/hash.h"
 #include "svcdns/memory.h"
 
-#define CHUNK	8192 /* cells of a worker in a chunk */
-#define BUCKETS 512  /* of the table of series */
+#define BUCKETS 512 /* of the table of series */
 
 #define TIME(n) (UINT64_C(250000) << (n))
 
@@ -21,7 +20,7 @@ const uint64_t metric_times[METRIC_TIMES] = {TIME(0), TIME(1), TIME(2), TIME(3),
 	TIME(7), TIME(8), TIME(9), TIME(10), TIME(11), TIME(12), TIME(13), TIME(14), TIME(15)};
 
 struct chunk {
-	struct cell *cells; /* workers * CHUNK; touched as far as they are counted in */
+	struct cell *cells; /* workers * METRICS_ROW; touched as far as they are counted in */
 	size_t used;	    /* of each row */
 	struct chunk *next;
 };
@@ -65,7 +64,7 @@ struct metrics *metrics_create(unsigned workers)
 
 static size_t chunk_octets(const struct metrics *metrics)
 {
-	return metrics->workers * CHUNK * sizeof(struct cell);
+	return metrics->workers * METRICS_ROW * sizeof(struct cell);
 }
 
 static void free_series(struct series *series)
@@ -176,8 +175,8 @@ static struct cell *take_cells(struct metrics *metrics, size_t count)
 {
 	struct chunk *chunk = metrics->chunks;
 
-	assert(count <= CHUNK);
-	if (!chunk || CHUNK - chunk->used < count) {
+	assert(count <= METRICS_ROW);
+	if (!chunk || METRICS_ROW - chunk->used < count) {
 		chunk = memory_zero(1, sizeof(*chunk));
 		chunk->cells = memory_reserve(chunk_octets(metrics));
 		chunk->next = metrics->chunks;
@@ -229,18 +228,18 @@ struct cell *metrics_cells(struct metrics *metrics, unsigned worker, const struc
 	for (size_t i = 0; i < count; i++)
 		buffer_add(&joined, values[i], strlen(values[i]) + 1);
 	pthread_mutex_lock(&metrics->mutex);
-	cells = find_or_make(metrics, family, &joined)->cells + (size_t)worker * CHUNK;
+	cells = find_or_make(metrics, family, &joined)->cells;
 	pthread_mutex_unlock(&metrics->mutex);
 	buffer_finish(&joined);
-	return cells;
+	return cell_of_worker(cells, worker);
 }
 
-static uint64_t sum_of(const struct metrics *metrics, const struct cell *cell)
+static uint64_t sum_of(const struct metrics *metrics, struct cell *cell)
 {
 	uint64_t sum = 0;
 
 	for (unsigned w = 0; w < metrics->workers; w++)
-		sum += atomic_load_explicit(&cell[(size_t)w * CHUNK].value, memory_order_relaxed);
+		sum += atomic_load_explicit(&cell_of_worker(cell, w)->value, memory_order_relaxed);
 	return sum;
 }
 

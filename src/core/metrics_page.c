@@ -133,8 +133,8 @@ static void put_double(struct buffer *out, double value)
 
 static void put_number(struct buffer *out, const struct metric_family *family, uint64_t number)
 {
-	if (family->unit != 0)
-		put_double(out, (double)number * family->unit);
+	if (family->divisor != 0)
+		put_double(out, (double)number / family->divisor);
 	else
 		buffer_format(out, "%" PRIu64, number);
 }

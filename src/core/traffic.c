@@ -14,7 +14,7 @@ static const char *const families[] = {"1", "2", NULL}; /* of addresses: IPv4, I
 static const char *const protocols[PROTOCOLS + 1] = {"udp", "tcp"};
 static const char *const types[TYPES + 1] = {OTHER, "A", "AAAA", "CNAME", "DNSKEY", "DS", "MX", "NSEC",
 	"NSEC3", "NS", "PTR", "RRSIG", "SOA", "SRV", "TXT", "HTTPS", "SVCB", "IXFR", "AXFR", "ANY"};
-static const char *const rcodes[RCODES + 1] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
+const char *const traffic_rcodes[RCODES + 1] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
 	"REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI", "BADVERS", "BADKEY",
 	"BADTIME", "BADMODE", "BADNAME", "BADALG", "BADTRUNC", "BADCOOKIE", OTHER};
 
@@ -58,7 +58,7 @@ static const struct metric_family durations = {
 	.labels = {{.name = "server"}, {.name = "view"}, {.name = "zone"}},
 	.bounds = metric_times,
 	.bound_count = METRIC_TIMES,
-	.unit = 1e-9,
+	.divisor = 1e9,
 };
 
 static const struct metric_family request_sizes = {
@@ -88,7 +88,7 @@ static const struct metric_family do_requests = {
 static const struct metric_family responses = {
 	.name = "coredns_dns_responses_total",
 	.help = "Counter of response status codes.",
-	.labels = {{.name = "plugin"}, {"rcode", rcodes}, {.name = "server"}, {.name = "view"},
+	.labels = {{.name = "plugin"}, {"rcode", traffic_rcodes}, {.name = "server"}, {.name = "view"},
 		{.name = "zone"}},
 };
 
@@ -133,7 +133,7 @@ static unsigned type_place(uint16_t type)
 }
 
 /* 12 to 15 are not assigned. */
-static unsigned rcode_place(uint16_t rcode)
+unsigned traffic_rcode_place(uint16_t rcode)
 {
 	if (rcode <= 11)
 		return rcode;
@@ -155,5 +155,5 @@ void traffic_count(
 	histogram_add(&durations, traffic->durations, reply->duration);
 	histogram_add(&request_sizes, traffic->request_sizes + protocol * width, request->query_length);
 	histogram_add(&response_sizes, traffic->response_sizes + protocol * width, reply->size);
-	cell_add(&traffic->responses[reply->plugin][rcode_place(reply->rcode)], 1);
+	cell_add(&traffic->responses[reply->plugin][traffic_rcode_place(reply->rcode)], 1);
 }

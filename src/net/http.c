@@ -139,6 +139,28 @@ static void answer_path(const struct listener *listener, const char *path, struc
 	buffer_finish(&clean);
 }
 
+/* RFC 9112 section 3.2: without it a request of HTTP/1.1 is a bad one. */
+static bool has_host(struct MHD_Connection *connection, const char *version)
+{
+	return strcmp(version, MHD_HTTP_VERSION_1_1) != 0 ||
+	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+}
+
+/* What stands in a body that nobody wrote: Go's words. */
+static const char *default_body(unsigned status)
+{
+	switch (status) {
+	case MHD_HTTP_OK:
+		return "OK";
+	case MHD_HTTP_NOT_FOUND:
+		return "404 page not found\n";
+	case MHD_HTTP_BAD_REQUEST:
+		return "400 Bad Request: missing required Host header";
+	default:
+		return "";
+	}
+}
+
 static void complete(struct http_answer *answer)
 {
 	if (answer->location) {
@@ -146,8 +168,7 @@ static void complete(struct http_answer *answer)
 		buffer_format(&answer->body, "<a href=\"%s\">%s</a>.\n\n", answer->location,
 			MHD_get_reason_phrase_for(answer->status));
 	} else if (!answer->body.length) {
-		buffer_text(
-			&answer->body, answer->status == MHD_HTTP_NOT_FOUND ? "404 page not found\n" : "OK");
+		buffer_text(&answer->body, default_body(answer->status));
 	}
 }
 
@@ -180,7 +201,6 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	enum MHD_Result result;
 
 	(void)method;
-	(void)version;
 	(void)upload;
 	if (!*state || *upload_size) {
 		*state = listener;
@@ -188,7 +208,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return MHD_YES;
 	}
 	pthread_mutex_lock(&listener->mutex);
-	answer_path(listener, url, &answer);
+	if (has_host(connection, version))
+		answer_path(listener, url, &answer);
+	else
+		answer.status = MHD_HTTP_BAD_REQUEST;
 	complete(&answer);
 	result = send_answer(connection, &answer);
 	pthread_mutex_unlock(&listener->mutex);

@@ -41,7 +41,7 @@ static const struct metric_family durations = {
 	.type = METRIC_HISTOGRAM,
 	.bounds = bounds,
 	.bound_count = ARRAY_LENGTH(bounds),
-	.unit = 1e-9,
+	.divisor = 1e9,
 };
 
 static const struct metric_family failures = {

@@ -7,8 +7,8 @@
 extern const struct plugin plugin_any, plugin_autopath, plugin_bind, plugin_bufsize, plugin_cache,
 	plugin_cancel, plugin_chaos, plugin_debug, plugin_errors, plugin_forward, plugin_header,
 	plugin_health, plugin_hosts, plugin_kubernetes, plugin_local, plugin_log, plugin_loop,
-	plugin_metadata, plugin_minimal, plugin_nsid, plugin_prometheus, plugin_ready, plugin_root,
-	plugin_search, plugin_whoami;
+	plugin_metadata, plugin_minimal, plugin_nsid, plugin_pprof, plugin_prometheus, plugin_ready,
+	plugin_root, plugin_search, plugin_whoami;
 
 const struct registration registry[] = {
 	{"root", &plugin_root},
@@ -30,7 +30,7 @@ const struct registration registry[] = {
 	{"trace", NULL},
 	{"ready", &plugin_ready},
 	{"health", &plugin_health},
-	{"pprof", NULL},
+	{"pprof", &plugin_pprof},
 	{"shed", NULL},
 	{"prometheus", &plugin_prometheus},
 	{"errors", &plugin_errors},

@@ -184,6 +184,38 @@ static void test_methods(void **state)
 	http_close(endpoint);
 }
 
+static void test_versions(void **state)
+{
+	struct http_endpoint *endpoint = open_at("/x", answer_word, "word");
+
+	(void)state;
+	http_lab_exchange(&lab, "GET /x HTTP/1.0\r\n\r\n");
+	assert_true(is_answer("200 ", "word"));
+	http_lab_exchange(&lab, "GET /x HTTP/1.1\r\nConnection: close\r\n\r\n");
+	assert_true(is_answer("400 ", "400 Bad Request: missing required Host header"));
+	http_close(endpoint);
+}
+
+/* Octets that are no request close the connection, and nothing else. */
+static void test_garbage(void **state)
+{
+	static const char *const garbage[] = {
+		"garbage\r\n\r\n", "\r\n\r\n\x01\x02\x03\r\n\r\n", "GET\r\n\r\n"};
+	struct http_endpoint *endpoint = open_at("/x", answer_word, "word");
+	char *long_request = malloc(100001);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(garbage); i++)
+		http_lab_exchange(&lab, garbage[i]);
+	memset(long_request, 'x', 100000);
+	long_request[100000] = '\0';
+	http_lab_exchange(&lab, long_request);
+	free(long_request);
+	ask("GET", "/x");
+	assert_true(is_answer("200 ", "word"));
+	http_close(endpoint);
+}
+
 static void test_paths(void **state)
 {
 	static const struct {
@@ -324,6 +356,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_port_that_is_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_methods, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_versions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sharing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_open_again, set_up, tear_down),

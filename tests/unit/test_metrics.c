@@ -38,7 +38,7 @@ static const struct metric_family times = {
 	.labels = {{.name = "name"}},
 	.bounds = metric_times,
 	.bound_count = METRIC_TIMES,
-	.unit = 1e-9,
+	.divisor = 1e9,
 };
 static const struct metric_family level = {.name = "e", .help = "A level.", .type = METRIC_GAUGE};
 static const struct metric_family levels = {

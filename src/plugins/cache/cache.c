@@ -447,7 +447,7 @@ static void *setup(struct setup *setup, struct error *error)
 	cache = arena_alloc(setup->arena, sizeof(*cache));
 	cache->setup = setup;
 	cache->settings = settings;
-	cache->zones = counters_zones(setup->arena, &settings->zones);
+	cache->zones = cache_counters_zones(setup->arena, &settings->zones);
 	hash_key_random(&cache->hash_key);
 	return cache;
 }
@@ -476,7 +476,7 @@ static void collect(void *config, struct metrics_page *page)
 
 	for (size_t i = 0; i < place->site_count; i++)
 		if (atomic_load_explicit(&cache->is_used[i], memory_order_relaxed))
-			counters_entries(page, place, &place->sites[i], cache->zones,
+			cache_counters_entries(page, place, &place->sites[i], cache->zones,
 				store_count(cache->denial), store_count(cache->success));
 }
 
@@ -493,7 +493,7 @@ static void *start(void *config, struct worker *worker)
 	struct cache_worker *w = memory_zero(1, sizeof(*w));
 
 	w->cache = config;
-	w->counters = counters_start(w->cache->setup, worker->index, w->cache->zones);
+	w->counters = cache_counters_start(w->cache->setup, worker->index, w->cache->zones);
 	w->found[0] = memory_reserve(ITEM_OCTETS_MAX);
 	w->found[1] = memory_reserve(ITEM_OCTETS_MAX);
 	w->written = memory_reserve(ITEM_OCTETS_MAX);
@@ -516,7 +516,7 @@ extern const struct plugin plugin_cache;
 const struct plugin plugin_cache = {
 	.name = "cache",
 	.state_size = sizeof(struct lookup),
-	.families = counters_families,
+	.families = cache_counters_families,
 	.setup = setup,
 	.open = open_stores,
 	.start = start,

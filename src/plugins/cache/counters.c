@@ -41,10 +41,10 @@ static const struct metric_family evictions = {
 	.labels = {{.name = "server"}, {"type", sides}, {.name = "view"}, {.name = "zones"}},
 };
 
-const struct metric_family *const counters_families[] = {
+const struct metric_family *const cache_counters_families[] = {
 	&entries, &requests, &hits, &misses, &prefetches, &served_stale, &evictions, NULL};
 
-const char *counters_zones(struct arena *arena, const struct zones *zones)
+const char *cache_counters_zones(struct arena *arena, const struct zones *zones)
 {
 	const char *all = "";
 	char text[NAME_TEXT_MAX];
@@ -56,7 +56,7 @@ const char *counters_zones(struct arena *arena, const struct zones *zones)
 	return all;
 }
 
-struct counters *counters_start(const struct setup *setup, unsigned worker, const char *zones)
+struct counters *cache_counters_start(const struct setup *setup, unsigned worker, const char *zones)
 {
 	const struct place *place = setup->place;
 	struct counters *all = memory_zero(place->site_count, sizeof(*all));
@@ -74,8 +74,8 @@ struct counters *counters_start(const struct setup *setup, unsigned worker, cons
 	return all;
 }
 
-void counters_entries(struct metrics_page *page, const struct place *place, const struct place_site *site,
-	const char *zones, size_t denial, size_t success)
+void cache_counters_entries(struct metrics_page *page, const struct place *place,
+	const struct place_site *site, const char *zones, size_t denial, size_t success)
 {
 	const size_t counts[] = {denial, success};
 

@@ -12,14 +12,14 @@ struct counters { /* of one address, on one worker */
 	struct cell *hits, *evictions; /* [SIDE_...] */
 };
 
-extern const struct metric_family *const counters_families[];
+extern const struct metric_family *const cache_counters_families[];
 
 /* "example.org.,example.net.": the value of the label "zones"; in the arena. */
-const char *counters_zones(struct arena *arena, const struct zones *zones);
+const char *cache_counters_zones(struct arena *arena, const struct zones *zones);
 /* For each site of the block; several may share their cells. To be freed by memory_free(). */
-struct counters *counters_start(const struct setup *setup, unsigned worker, const char *zones);
+struct counters *cache_counters_start(const struct setup *setup, unsigned worker, const char *zones);
 /* How many entries there are, as shown for one address. */
-void counters_entries(struct metrics_page *page, const struct place *place, const struct place_site *site,
-	const char *zones, size_t denial, size_t success);
+void cache_counters_entries(struct metrics_page *page, const struct place *place,
+	const struct place_site *site, const char *zones, size_t denial, size_t success);
 
 #endif
