@@ -85,7 +85,7 @@ static void put_heap(struct buffer *out)
 	buffer_format(out, "in use            %12zu\n", info.uordblks + info.hblkhd);
 	buffer_format(out, "  of it mapped    %12zu in %zu blocks\n", info.hblkhd, info.hblks);
 	buffer_format(out, "free              %12zu in %zu pieces\n", info.fordblks, info.ordblks);
-	buffer_format(out, "  to be given back%12zu\n", info.keepcost);
+	buffer_format(out, "  at the end      %12zu\n", info.keepcost);
 	buffer_format(out, "arenas            %12zu\n", info.arena);
 	buffer_text(out,
 		"\nThe process (proc(5); requests, caches and connections are mapped, not allocated):\n");
