@@ -24,6 +24,7 @@
 #define TCP_CONNECTIONS 1024 /* per worker */
 #define TCP_FIRST_NS	((int64_t)(3 * CLOCK_S))
 #define TCP_IDLE_NS	((int64_t)(10 * CLOCK_S))
+#define TCP_WRITE_NS	((int64_t)(5 * CLOCK_S))
 
 struct instance { /* one plugin in one server block */
 	const struct plugin *plugin;
@@ -35,6 +36,7 @@ struct block {
 	const struct server_block *source;
 	struct setup setup; /* plugin and directive change from one to the next; the rest is the block's */
 	struct bind bind;
+	struct timeouts timeouts;
 	struct place place;
 	uint16_t *ports; /* one for each of setup.zones */
 	unsigned instance_count;
@@ -156,6 +158,7 @@ static void make_blocks(struct server *server)
 		block->setup.directives = b->directives;
 		block->setup.arena = &server->arena;
 		block->setup.bind = &block->bind;
+		block->setup.timeouts = &block->timeouts;
 		block->setup.place = &block->place;
 		block->setup.metrics = server->metrics;
 		block->setup.http = server->http;
@@ -255,7 +258,11 @@ static bool add_sites(struct server *server, size_t block_index, struct error *e
 				.port = block->ports[zone],
 				.host = block->bind.count ? block->bind.addresses[host] : "",
 				.block = block_index,
-				.index = (unsigned)(zone * host_count(block) + host)};
+				.index = (unsigned)(zone * host_count(block) + host),
+				.tcp = {.first_ns = block->timeouts.read,
+					.idle_ns = block->timeouts.idle,
+					.write_ns = block->timeouts.write,
+					.queries = block->timeouts.tcp_queries}};
 
 			if (!sites_add(&server->sites, &site, error))
 				return false;
@@ -409,8 +416,7 @@ static bool run(struct server *server, struct error *error)
 		.listeners = server->sites.listeners,
 		.listener_count = server->sites.listener_count,
 		.tcp_connections = TCP_CONNECTIONS,
-		.tcp_first_ns = TCP_FIRST_NS,
-		.tcp_idle_ns = TCP_IDLE_NS,
+		.tcp = {.first_ns = TCP_FIRST_NS, .idle_ns = TCP_IDLE_NS, .write_ns = TCP_WRITE_NS},
 		.begin = begin,
 		.refresh = refresh,
 		.end = end,

@@ -94,6 +94,8 @@ bool sites_add(struct sites *sites, const struct site *site, struct error *error
 	*added = *site;
 	if (!is_free(sites, site, error) || !find_listener(sites, site, &added->listener, error))
 		return false;
+	tcp_limits_set(
+		&sites->listeners[added->listener].tcp, &site->tcp); /* of several blocks the last counts */
 	sites->count++;
 	return true;
 }

@@ -10,9 +10,10 @@ struct site { /* one zone at one address */
 	const struct name *zone;
 	const char *host; /* as the Corefile has it; "": everywhere */
 	uint16_t port;
-	size_t block;	 /* index of its server block */
-	unsigned index;	 /* among those of the block */
-	size_t listener; /* set by sites_add() */
+	struct tcp_limits tcp; /* that its block sets */
+	size_t block;	       /* index of its server block */
+	unsigned index;	       /* among those of the block */
+	size_t listener;       /* set by sites_add() */
 };
 
 struct sites {

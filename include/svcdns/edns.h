@@ -5,11 +5,14 @@
 #include "svcdns/compiler.h"
 
 #define EDNS_OPTIONS_MAX 512                /* octets of options that are kept for the reply */
+#define EDNS_DO          0x8000             /* of the flags: DNSSEC OK (RFC 3225) */
 
 enum {
 	EDNS_NSID = 3, EDNS_SUBNET = 8, EDNS_EXPIRE = 9, EDNS_COOKIE = 10, EDNS_KEEPALIVE = 11, EDNS_PADDING = 12,
 	EDNS_EXTENDED_ERROR = 15
 };
+
+enum { EXTENDED_ERROR_BLOCKED = 15, EXTENDED_ERROR_FILTERED = 17 };     /* RFC 8914 section 4 */
 
 struct edns {
 	bool     present;

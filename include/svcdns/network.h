@@ -7,9 +7,19 @@
 #include "svcdns/router.h"
 #include "svcdns/worker.h"
 
+struct tcp_limits {                         /* of a connection; where a listener has 0, the network's counts */
+	int64_t first_ns, idle_ns;          /* waiting for the first query, and for a further one */
+	int64_t write_ns;                   /* the client does not read its replies */
+	int64_t queries;                    /* after so many it is closed; 0: any number */
+};
+
+/* What `set` has takes the place of what stands in limits. */
+void tcp_limits_set(struct tcp_limits *limits, const struct tcp_limits *set);
+
 struct network_listener {                   /* one address that is served, over UDP and TCP */
 	union address address;              /* a wildcard address, of whichever family, stands for both; port 0: a free one */
 	const char   *text;                 /* for messages; outlives the network */
+	struct tcp_limits tcp;
 };
 
 struct network_config {
@@ -17,7 +27,7 @@ struct network_config {
 	size_t   listener_count;
 	unsigned workers;                   /* 0: network_default_workers() */
 	unsigned tcp_connections;           /* at a time, per worker */
-	int64_t  tcp_first_ns, tcp_idle_ns; /* waiting for the first query, and for a further one */
+	struct tcp_limits tcp;
 	/* Called on each worker's own thread. begin() fills one router per listener; refresh() runs between batches;
 	 * end() comes last, while the loop still runs callbacks. */
 	void (*begin)(void *context, struct worker *worker, struct router *routers);

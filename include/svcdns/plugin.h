@@ -31,6 +31,9 @@ struct plugin {
 	/* Way up: once for every request for which serve() returned VERDICT_NEXT. A query that a plugin below dropped
 	 * passes as a bare SERVFAIL that will not be sent. */
 	void (*reply)(void *self, struct request *request);
+	/* Behind reply(), for a plugin that has to ask something before an answer may go further up: VERDICT_ANSWERED, or
+	 * VERDICT_PENDING until resume() has its child. Not called for what a plugin below dropped. */
+	enum verdict (*amend)(void *self, struct request *request);
 	/* The namespace of the Pod that has a client's address, as a lower-case label; false: not known here. */
 	bool (*find_namespace)(void *self, const struct ip *client, uint8_t ret_label[63], uint8_t *ret_length);
 	/* Name `index` of the search list that the client of a request has, in lower case; false: the list is at its end, or

@@ -52,8 +52,8 @@ struct request {
 	uint16_t      reply_flags;          /* FLAG_AA, FLAG_TC, FLAG_RD, FLAG_RA, FLAG_AD, FLAG_CD */
 	bool          bare;                 /* header and question only: nothing was written for this rcode */
 	bool          is_dropped;           /* it will not be sent */
-	uint16_t      opt_length;           /* octets of the OPT record that came with an upstream's reply: for the log */
-	bool          extended_error;       /* extended_error_code goes into the OPT record (RFC 8914) */
+	uint16_t      opt_length;           /* octets of the OPT record that came with the reply, as an upstream's does: for the log */
+	bool          extended_error;       /* extended_error_code goes into the OPT record (RFC 8914), which there is then */
 	uint16_t      extended_error_code;
 	char          error[192];           /* why it failed, for the errors plugin; "" if it did not */
 

@@ -13,6 +13,12 @@ struct bind {                               /* where a server block listens */
 	size_t       count;
 };
 
+struct timeouts {                           /* of TCP; ns; 0: the server's own */
+	int64_t read;                       /* for the first query */
+	int64_t write, idle;
+	int64_t tcp_queries;                /* after which a connection is closed; 0: any number */
+};
+
 struct place_site {                         /* one zone at one address */
 	const char *server;                 /* "dns://:53", "dns://10.0.0.1:53": what metrics call the address */
 	const char *zone;                   /* "example.org." */
@@ -45,6 +51,7 @@ struct setup {
 	struct zones            zones;      /* of the server block's keys, in their order */
 	uint16_t                port;       /* of the first of them */
 	struct bind            *bind;       /* the bind plugin fills it */
+	struct timeouts        *timeouts;   /* the timeouts plugin does */
 	const char             *root;       /* folder that relative file names start from; NULL: the working directory */
 	const struct place     *place;
 	struct metrics         *metrics;    /* the server's, as the next one */

@@ -3,6 +3,7 @@
 #define SVCDNS_WORKER_H
 
 #include "svcdns/random.h"
+#include "svcdns/timer.h"
 
 struct request;
 struct uv_loop_s;
@@ -19,11 +20,12 @@ struct worker {
 	unsigned          free_lowest;      /* free_count at its lowest since worker_trim() */
 	unsigned          requests;         /* that exist: free ones, being served and waiting */
 	unsigned          waiting;          /* requests made pending by a plugin */
+	struct timer     *first_timer, *last_timer;     /* timer.h */
 };
 
 void worker_init(struct worker *worker, unsigned index, struct uv_loop_s *loop);
 /* Gives back half of the pooled requests that nobody has needed since the last call; to be called now and then. */
 void worker_trim(struct worker *worker);
-void worker_finish(struct worker *worker);  /* frees the pool; no request may be in use */
+void worker_finish(struct worker *worker);  /* frees the pool; no request may be in use, no timer set */
 
 #endif

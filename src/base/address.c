@@ -3,7 +3,10 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define DIGITS "0123456789"
 
 bool ip_parse(const char *text, struct ip *ret)
 {
@@ -40,9 +43,55 @@ bool ip_equal(const struct ip *a, const struct ip *b)
 	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+int ip_compare(const struct ip *a, const struct ip *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
 size_t ip_length(const struct ip *ip)
 {
 	return ip->family == 6 ? 16 : 4;
+}
+
+static void clear_behind(struct ip *ip, unsigned bits)
+{
+	for (unsigned i = bits; i < 8 * sizeof(ip->bytes); i++)
+		ip->bytes[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+}
+
+bool prefix_parse(const char *text, struct prefix *ret)
+{
+	const char *slash = strchr(text, '/');
+	struct ip ip;
+	unsigned long bits;
+
+	if (!slash || !ip_parse_n(text, (size_t)(slash - text), &ip))
+		return false;
+	if (!slash[1] || slash[1 + strspn(slash + 1, DIGITS)])
+		return false;
+	bits = strtoul(slash + 1, NULL, 10);
+	if (bits > 8 * ip_length(&ip))
+		return false;
+	clear_behind(&ip, (unsigned)bits);
+	*ret = (struct prefix){.ip = ip, .bits = (uint8_t)bits};
+	return true;
+}
+
+bool prefix_holds(const struct prefix *prefix, const struct ip *ip)
+{
+	unsigned whole = prefix->bits / 8;
+	uint8_t rest = (uint8_t) ~(0xff >> prefix->bits % 8);
+
+	return ip->family == prefix->ip.family && memcmp(ip->bytes, prefix->ip.bytes, whole) == 0 &&
+	       (!rest || (ip->bytes[whole] & rest) == prefix->ip.bytes[whole]);
+}
+
+void prefix_text(const struct prefix *prefix, char *out)
+{
+	ip_text(&prefix->ip, out);
+	sprintf(out + strlen(out), "/%u", prefix->bits);
 }
 
 void address_set(union address *address, const struct ip *ip, uint16_t port)

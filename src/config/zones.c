@@ -2,7 +2,6 @@
  * Names live in the caller's arena. */
 #include "svcdns/zones.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -37,26 +36,6 @@ static bool add_name(struct zones *zones, struct arena *arena, const char *text)
 	return true;
 }
 
-/* "ADDRESS/BITS"; bits behind the mask are cleared. */
-static bool parse_cidr(const char *text, struct ip *ret_ip, unsigned *ret_bits)
-{
-	const char *slash = strchr(text, '/');
-	unsigned bits = 0, width;
-
-	if (!slash || !ip_parse_n(text, (size_t)(slash - text), ret_ip))
-		return false;
-	width = ret_ip->family == 4 ? 32 : 128;
-	if (!slash[1] || strlen(slash + 1) > 3 || strspn(slash + 1, "0123456789") != strlen(slash + 1))
-		return false;
-	bits = (unsigned)strtoul(slash + 1, NULL, 10);
-	if (bits > width)
-		return false;
-	for (unsigned i = bits; i < width; i++)
-		ret_ip->bytes[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
-	*ret_bits = bits;
-	return true;
-}
-
 /* The reverse zone of a prefix that ends on a label. */
 static void reverse_zone(const struct ip *ip, unsigned bits, struct buffer *text)
 {
@@ -74,15 +53,15 @@ static void reverse_zone(const struct ip *ip, unsigned bits, struct buffer *text
 
 /* A mask that ends within a label stands for all labels that it leaves open: at most 128 of IPv4, 8 of IPv6.
  */
-static void add_cidr(struct zones *zones, struct arena *arena, const struct ip *ip, unsigned bits)
+static void add_cidr(struct zones *zones, struct arena *arena, const struct prefix *prefix)
 {
-	unsigned step = ip->family == 4 ? 8 : 4, whole = (bits + step - 1) / step * step;
+	unsigned step = prefix->ip.family == 4 ? 8 : 4, whole = (prefix->bits + step - 1) / step * step;
 	unsigned shift = whole % 8 ? 4 : 0; /* the last label may be the high half of an octet */
 	struct buffer text;
 
 	buffer_init(&text);
-	for (unsigned i = 0; i < 1u << (whole - bits); i++) {
-		struct ip part = *ip;
+	for (unsigned i = 0; i < 1u << (whole - prefix->bits); i++) {
+		struct ip part = prefix->ip;
 
 		if (whole)
 			part.bytes[(whole - 1) / 8] |= (uint8_t)(i << shift);
@@ -148,18 +127,17 @@ static bool is_plausible(const char *text)
 
 static bool add_zone(struct zones *zones, struct arena *arena, const char *text, struct error *error)
 {
-	struct ip ip;
-	unsigned bits;
+	struct prefix prefix;
 
 	if (strlen(text) > ZONE_TEXT_MAX)
 		return error_set(error, "specified zone is too long: %zu > %d", strlen(text), ZONE_TEXT_MAX);
-	if (!parse_cidr(text, &ip, &bits))
+	if (!prefix_parse(text, &prefix))
 		return (is_plausible(text) && add_name(zones, arena, text)) ||
 		       error_set(error, "zone is not a valid domain name: %s", text);
 	/* CoreDNS cannot tell such an address from a port. */
-	if (ip.family == 6 && (*text == ':' || *text == '0'))
+	if (prefix.ip.family == 6 && (*text == ':' || *text == '0'))
 		return error_set(error, "invalid CIDR %s", text);
-	add_cidr(zones, arena, &ip, bits);
+	add_cidr(zones, arena, &prefix);
 	return true;
 }
 

@@ -26,15 +26,20 @@ void *request_state(struct request *request)
 	return request->state + request->chain->links[request->position].state;
 }
 
-static void go_up(struct request *request)
+/* VERDICT_PENDING: a plugin has to ask first; the way goes on from its place. */
+static enum verdict go_up(struct request *request, enum verdict verdict)
 {
 	while (request->position-- > request->first) {
 		const struct link *link = &request->chain->links[request->position];
 
 		if (link->plugin->reply)
 			link->plugin->reply(link->self, request);
+		if (link->plugin->amend && verdict == VERDICT_ANSWERED &&
+			link->plugin->amend(link->self, request) == VERDICT_PENDING)
+			return VERDICT_PENDING;
 	}
 	request->position = request->first;
+	return verdict;
 }
 
 static enum verdict go_down(struct request *request)
@@ -56,18 +61,19 @@ static enum verdict settle(struct request *request, enum verdict verdict)
 		request->position++;
 		verdict = go_down(request);
 	}
-	if (verdict == VERDICT_PENDING) {
-		request->is_waiting = true;
-		request->worker->waiting++;
-	} else if (verdict == VERDICT_ANSWERED) {
-		if (request->position < request->chain->count)
+	if (verdict == VERDICT_ANSWERED) {
+		if (!request->answered_by && request->position < request->chain->count)
 			request->answered_by = request->chain->links[request->position].plugin;
-		go_up(request);
+		verdict = go_up(request, verdict);
 	} else if (verdict == VERDICT_DROP) {
 		request_reply(request, RCODE_SERVFAIL, 0);
 		request->bare = true;
 		request->is_dropped = true;
-		go_up(request);
+		go_up(request, verdict);
+	}
+	if (verdict == VERDICT_PENDING) {
+		request->is_waiting = true;
+		request->worker->waiting++;
 	}
 	return verdict;
 }

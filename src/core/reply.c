@@ -10,6 +10,7 @@
 #define OPT_FIXED      11 /* root owner, type, class, TTL, RDLENGTH */
 #define EXTENDED_ERROR 6  /* option with its code and nothing else */
 #define OPT_RESERVE    (OPT_FIXED + EXTENDED_ERROR + EDNS_OPTIONS_MAX)
+#define OPT_PAYLOAD    4096
 #define UDP_SMALLEST   512			     /* RFC 1035 section 2.3.4 */
 #define CHILD_FLAGS    (FLAG_AA | FLAG_TC | FLAG_RA) /* that a parent's reply takes over */
 
@@ -170,15 +171,20 @@ void request_reply_alias(
 	copy_records(request, child);
 }
 
+static bool has_opt(const struct request *request)
+{
+	return request->edns.present || request->extended_error;
+}
+
 static size_t opt_length(const struct request *request)
 {
-	if (!request->edns.present)
+	if (!has_opt(request))
 		return 0;
 	return OPT_FIXED + request->edns.options_length + (request->extended_error ? EXTENDED_ERROR : 0u);
 }
 
 /* The requestor's own OPT record goes back to it (RFC 6891 section 7): as CoreDNS does, with the size that it
- * named. */
+ * named. An extended error comes with DO set, and to those that sent no OPT record, too. */
 static void write_opt(struct request *request)
 {
 	const struct edns *edns = &request->edns;
@@ -186,10 +192,11 @@ static void write_opt(struct request *request)
 
 	writer_u8(w, 0);
 	writer_u16(w, TYPE_OPT);
-	writer_u16(w, edns->payload);
+	writer_u16(w, edns->present ? edns->payload : OPT_PAYLOAD);
 	writer_u8(w, (uint8_t)(request->rcode >> 4));
 	writer_u8(w, 0);
-	writer_u16(w, edns->flags);
+	writer_u16(
+		w, (uint16_t)((edns->present ? edns->flags : 0) | (request->extended_error ? EDNS_DO : 0)));
 	writer_u16(w, (uint16_t)(opt_length(request) - OPT_FIXED));
 	if (edns->options_length)
 		writer_bytes(w, edns->options, edns->options_length);
@@ -248,7 +255,7 @@ void reply_finish(struct request *request)
 	w->capacity = REQUEST_WIRE_MAX;
 	if (UNLIKELY(w->overflow || w->length > limit))
 		truncate_reply(request, limit);
-	if (request->edns.present)
+	if (has_opt(request))
 		write_opt(request);
 	write_header(request);
 }

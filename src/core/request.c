@@ -49,7 +49,7 @@ static void write_query(struct request *request, const struct name *name)
 		writer_u16(&w, TYPE_OPT);
 		request->edns.payload_at = (uint16_t)w.length;
 		writer_u16(&w, request->edns.payload);
-		writer_u32(&w, request->edns.dnssec_ok ? 0x8000 : 0);
+		writer_u32(&w, request->edns.dnssec_ok ? EDNS_DO : 0);
 		writer_u16(&w, 0);
 	}
 	request->query_length = w.length;

@@ -87,5 +87,5 @@ void worker_finish(struct worker *worker)
 {
 	while (worker->free)
 		destroy_first(worker);
-	assert(worker->requests == 0);
+	assert(worker->requests == 0 && !worker->first_timer);
 }

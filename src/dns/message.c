@@ -126,7 +126,7 @@ static bool read_record(struct reader *reader, struct edns *ret)
 	ret->payload_at = (uint16_t)payload_at;
 	ret->version = (uint8_t)(ttl >> 16);
 	ret->flags = (uint16_t)ttl;
-	ret->dnssec_ok = ttl & 0x8000;
+	ret->dnssec_ok = ttl & EDNS_DO;
 	ret->options_length = 0;
 	return read_options(reader, reader->at + size, ret);
 }

@@ -1,6 +1,7 @@
 /* The sticky writer: what is called often stands in the header, what handles names and copies here. */
 #include "svcdns/writer.h"
 
+#include "rdata.h"
 #include "svcdns/message.h"
 
 #define POINTER_MAX 0x3fff
@@ -55,67 +56,16 @@ void writer_name_compressed(struct writer *w, const struct name *name)
 	writer_name(w, name);
 }
 
-/* What stands in the RDATA of types that have names in it (RFC 1035 section 3.3, RFC 3597 section 4). */
-struct layout {
-	uint16_t type;
-	uint8_t before; /* octets before the first name */
-	uint8_t names;
-	bool compress; /* RFC 3597 section 4: only those of RFC 1035 */
-};
-
-static const struct layout layouts[] = {
-	{TYPE_NS, 0, 1, true},
-	{3, 0, 1, true},
-	{4, 0, 1, true},
-	{TYPE_CNAME, 0, 1, true},
-	{TYPE_SOA, 0, 2, true},
-	{7, 0, 1, true},
-	{8, 0, 1, true},
-	{9, 0, 1, true},
-	{TYPE_PTR, 0, 1, true},
-	{14, 0, 2, true},
-	{TYPE_MX, 2, 1, true},
-	{17, 0, 2, false},
-	{18, 2, 1, false},
-	{21, 2, 1, false},
-	{26, 2, 2, false},
-	{TYPE_SRV, 6, 1, false},
-	{36, 2, 1, false},
-	{TYPE_DNAME, 0, 1, false},
-};
-
-static const struct layout *layout_of(uint16_t type)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(layouts); i++)
-		if (layouts[i].type == type)
-			return &layouts[i];
-	return NULL;
-}
-
-/* The octets of NAPTR before its name: order, preference and three character strings (RFC 3403 section 4.1).
- */
-static size_t naptr_before(const uint8_t *rdata, size_t length)
-{
-	size_t at = 4;
-
-	for (int i = 0; i < 3 && at < length; i++)
-		at += 1u + rdata[at];
-	return at;
-}
-
 static bool copy_rdata(struct writer *w, const uint8_t *wire, const struct record *record)
 {
-	static const struct layout naptr = {TYPE_NAPTR, 0, 1, false};
-	const struct layout *layout = record->type == TYPE_NAPTR ? &naptr : layout_of(record->type);
+	const struct layout *layout = rdata_layout(record->type);
 	struct reader reader;
 	struct name name;
 	size_t before;
 
 	reader_init(&reader, wire, record->end, record->rdata);
 	if (layout) {
-		before = record->type == TYPE_NAPTR
-				 ? naptr_before(wire + record->rdata, record->end - record->rdata)
-				 : layout->before;
+		before = rdata_before_names(layout, wire + record->rdata, record->end - record->rdata);
 		reader_skip(&reader, before);
 		if (reader.failed)
 			return false;
@@ -152,14 +102,15 @@ bool writer_record(struct writer *w, enum section section, const uint8_t *wire, 
 
 size_t writer_expanded_length(const uint8_t *wire, const struct record *record)
 {
-	const struct layout *layout = layout_of(record->type);
+	const struct layout *layout = rdata_layout(record->type);
 	size_t length = record->owner.length + 10u + (record->end - record->rdata);
 	struct reader reader;
 	struct name name;
 
 	if (!layout)
 		return length;
-	reader_init(&reader, wire, record->end, record->rdata + layout->before);
+	reader_init(&reader, wire, record->end, record->rdata);
+	reader_skip(&reader, rdata_before_names(layout, wire + record->rdata, record->end - record->rdata));
 	for (unsigned i = 0; i < layout->names; i++) {
 		size_t begin = reader.at;
 

@@ -93,7 +93,7 @@ static void deliver(struct request *request, enum verdict verdict)
 
 static void answer(struct connection *c, struct request *request, size_t length)
 {
-	request->router = c->router;
+	request->router = c->listener->router;
 	request->transport = TRANSPORT_TCP;
 	request->client = c->client;
 	request->local = c->local;
@@ -140,7 +140,10 @@ static bool put_together(struct connection *c)
 
 static bool may_take(const struct connection *c)
 {
-	return c->in_flight < IN_FLIGHT_MAX && c->outgoing_octets < OUTGOING_MAX && !c->is_writing;
+	int64_t queries = c->listener->limits.queries;
+
+	return (!queries || c->taken < queries) && c->in_flight < IN_FLIGHT_MAX &&
+	       c->outgoing_octets < OUTGOING_MAX && !c->is_writing;
 }
 
 /* Takes and answers queries out of what was read. True: at least one. */
@@ -161,6 +164,8 @@ static bool take_queries(struct connection *c)
 		c->query = NULL;
 		answer(c, request, c->query_have - PREFIX);
 		any = true;
+		if (++c->taken == c->listener->limits.queries)
+			c->is_ended = true;
 	}
 	return any;
 }
@@ -323,7 +328,7 @@ struct connection *connection_accept(struct tcp_listener *listener)
 	int length = sizeof(c->client);
 
 	c->tcp = listener->tcp;
-	c->router = listener->router;
+	c->listener = listener;
 	c->outgoing_end = &c->outgoing;
 	uv_tcp_init(&listener->tcp->owner->loop, &c->handle);
 	if (uv_accept((uv_stream_t *)&listener->handle, (uv_stream_t *)&c->handle) != 0 ||

@@ -11,7 +11,7 @@ struct connection {
 	uv_tcp_t handle;
 	uv_write_t write;
 	struct tcp *tcp;
-	const struct router *router;
+	struct tcp_listener *listener; /* that it came to */
 	union address client, local;
 
 	enum tcp_state state; /* the list it is in; tcp.c keeps these four */
@@ -23,6 +23,7 @@ struct connection {
 	size_t input_at, input_end;
 	struct request *query; /* its length prefix stands in the two octets before its wire */
 	size_t query_have;     /* octets of it, prefix included */
+	int64_t taken;	       /* queries so far */
 
 	/* Out. */
 	struct request *outgoing, **outgoing_end; /* replies, in the order in which they became ready */

@@ -16,6 +16,7 @@ void net_worker_init(
 		abort();
 	worker_init(&w->worker, index, &w->loop);
 	w->config = config;
+	w->armed = UINT64_MAX;
 	w->routers = memory_zero(config->listener_count, sizeof(*w->routers));
 	w->batch = udp_batch_create(&w->worker);
 	w->udp = memory_zero(sockets, sizeof(*w->udp));
@@ -26,7 +27,7 @@ void net_worker_add(
 	struct net_worker *w, size_t listener, const union address *address, int udp_fd, int tcp_fd)
 {
 	udp_init(&w->udp[w->udp_count++], w, &w->routers[listener], address, udp_fd);
-	tcp_listen(&w->tcp, &w->routers[listener], tcp_fd);
+	tcp_listen(&w->tcp, &w->routers[listener], &w->config->listeners[listener].tcp, tcp_fd);
 }
 
 static void flush(struct net_worker *w)
@@ -45,11 +46,38 @@ static bool is_drained(const struct net_worker *w)
 	return w->worker.waiting == 0 && w->tcp.connections == 0;
 }
 
+static void on_due(uv_timer_t *due)
+{
+	struct net_worker *w = CONTAINER_OF(due, struct net_worker, due);
+
+	w->armed = UINT64_MAX;
+	net_worker_turn(w);
+	timers_run(&w->worker);
+}
+
+/* Sets the loop's timer for the first of the worker's, in whole milliseconds, one more than is left. */
+static void arm(struct net_worker *w)
+{
+	uint64_t next = timers_next(&w->worker), now;
+
+	if (LIKELY(next == w->armed))
+		return;
+	w->armed = next;
+	if (next == UINT64_MAX) {
+		uv_timer_stop(&w->due);
+		return;
+	}
+	now = clock_monotonic();
+	uv_update_time(&w->loop);
+	uv_timer_start(&w->due, on_due, (next > now ? next - now : 0) / CLOCK_MS + 1, 0);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct net_worker *w = CONTAINER_OF(prepare, struct net_worker, prepare);
 
 	flush(w);
+	arm(w);
 	if (w->is_stopping && is_drained(w))
 		uv_stop(&w->loop);
 }
@@ -88,6 +116,7 @@ static void open_handles(struct net_worker *w)
 	uv_timer_init(&w->loop, &w->tick);
 	uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
 	uv_timer_init(&w->loop, &w->grace);
+	uv_timer_init(&w->loop, &w->due);
 	if (uv_async_init(&w->loop, &w->wake, on_wake) != 0)
 		abort();
 	for (size_t i = 0; i < w->udp_count; i++)
@@ -100,6 +129,7 @@ static void close_handles(struct net_worker *w)
 	uv_close((uv_handle_t *)&w->prepare, NULL);
 	uv_close((uv_handle_t *)&w->tick, NULL);
 	uv_close((uv_handle_t *)&w->grace, NULL);
+	uv_close((uv_handle_t *)&w->due, NULL);
 	uv_close((uv_handle_t *)&w->wake, NULL);
 	for (size_t i = 0; i < w->udp_count; i++)
 		udp_close(&w->udp[i]);

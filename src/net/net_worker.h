@@ -24,6 +24,8 @@ struct net_worker {
 	uv_prepare_t prepare; /* before the loop waits: sends what was delivered meanwhile */
 	uv_timer_t tick;      /* an idle worker lets go of what is out of date, too */
 	uv_timer_t grace;
+	uv_timer_t due;	 /* the first of the worker's timers */
+	uint64_t armed;	 /* the time that it is set for; UINT64_MAX: it is not */
 	uv_async_t wake; /* net_worker_stop() */
 	_Atomic int64_t grace_ns;
 	bool is_stopping;

@@ -140,6 +140,23 @@ static void hand_over(struct network *network, size_t listener, struct binding *
 				&network->workers[w], listener, &b->addresses[f], b->udp[f][w], b->tcp[f][w]);
 }
 
+void tcp_limits_set(struct tcp_limits *limits, const struct tcp_limits *set)
+{
+	limits->first_ns = set->first_ns ? set->first_ns : limits->first_ns;
+	limits->idle_ns = set->idle_ns ? set->idle_ns : limits->idle_ns;
+	limits->write_ns = set->write_ns ? set->write_ns : limits->write_ns;
+	limits->queries = set->queries ? set->queries : limits->queries;
+}
+
+/* What a listener does not say, the network does. */
+static void complete(struct network_listener *listener, const struct network_config *config)
+{
+	struct tcp_limits limits = config->tcp;
+
+	tcp_limits_set(&limits, &listener->tcp);
+	listener->tcp = limits;
+}
+
 static struct network *create(const struct network_config *config)
 {
 	struct network *network = memory_zero(1, sizeof(*network));
@@ -149,6 +166,8 @@ static struct network *create(const struct network_config *config)
 		network->config.workers = network_default_workers();
 	network->listeners = memory_alloc(config->listener_count * sizeof(*network->listeners));
 	memcpy(network->listeners, config->listeners, config->listener_count * sizeof(*network->listeners));
+	for (size_t i = 0; i < config->listener_count; i++)
+		complete(&network->listeners[i], config);
 	network->config.listeners = network->listeners;
 	network->workers = memory_zero(network->config.workers, sizeof(*network->workers));
 	pthread_barrier_init(&network->begun, NULL, network->config.workers + 1);

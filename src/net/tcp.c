@@ -11,11 +11,16 @@ void tcp_init(struct tcp *tcp, struct net_worker *owner, size_t listeners)
 	uv_timer_init(&owner->loop, &tcp->timer);
 }
 
-static uint64_t patience(const struct tcp *tcp, enum tcp_state state)
+static uint64_t patience(const struct tcp_listener *listener, enum tcp_state state)
 {
-	const struct network_config *config = tcp->owner->config;
-
-	return (uint64_t)(state == TCP_FIRST ? config->tcp_first_ns : config->tcp_idle_ns);
+	switch (state) {
+	case TCP_FIRST:
+		return (uint64_t)listener->limits.first_ns;
+	case TCP_WRITING:
+		return (uint64_t)listener->limits.write_ns;
+	default:
+		return (uint64_t)listener->limits.idle_ns;
+	}
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -29,31 +34,41 @@ static void set_timer(struct tcp *tcp, uint64_t due)
 	uv_timer_start(&tcp->timer, on_timer, due > now ? (due - now) / CLOCK_MS + 1 : 0, 0);
 }
 
-/* Closes what was waited for long enough, and sets the timer to the next one. */
+/* Closes what was waited for long enough; returns when the next one of these is, UINT64_MAX: there is none.
+ */
+static uint64_t close_overdue(struct tcp_listener *listener, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (enum tcp_state state = TCP_FIRST; state < TCP_SERVING; state++) {
+		const struct tcp_list *list = &listener->lists[state];
+
+		while (list->first && list->first->since + patience(listener, state) <= now)
+			connection_close(list->first);
+		if (list->first && list->first->since + patience(listener, state) < next)
+			next = list->first->since + patience(listener, state);
+	}
+	return next;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct tcp *tcp = CONTAINER_OF(timer, struct tcp, timer);
-	uint64_t now = clock_monotonic(), due, next = 0;
+	uint64_t now = clock_monotonic(), next = UINT64_MAX;
 
 	tcp->timer_due = 0;
-	for (enum tcp_state state = TCP_FIRST; state < TCP_SERVING; state++) {
-		struct connection *c;
+	for (size_t i = 0; i < tcp->listener_count; i++) {
+		uint64_t due = close_overdue(&tcp->listeners[i], now);
 
-		while ((c = tcp->lists[state].first) && c->since + patience(tcp, state) <= now)
-			connection_close(c);
-		if (!c)
-			continue;
-		due = c->since + patience(tcp, state);
-		if (!next || due < next)
-			next = due;
+		next = due < next ? due : next;
 	}
-	if (next)
+	if (next != UINT64_MAX)
 		set_timer(tcp, next);
 }
 
 void tcp_remove(struct tcp *tcp, struct connection *c)
 {
-	struct tcp_list *list = &tcp->lists[c->state];
+	struct tcp_list *list = &c->listener->lists[c->state];
 
 	if (!c->is_listed)
 		return;
@@ -65,7 +80,7 @@ void tcp_remove(struct tcp *tcp, struct connection *c)
 
 void tcp_enlist(struct tcp *tcp, struct connection *c, enum tcp_state state)
 {
-	struct tcp_list *list = &tcp->lists[state];
+	struct tcp_list *list = &c->listener->lists[state];
 	uint64_t due;
 
 	tcp_remove(tcp, c);
@@ -77,22 +92,30 @@ void tcp_enlist(struct tcp *tcp, struct connection *c, enum tcp_state state)
 	list->last = c;
 	c->is_listed = true;
 	tcp->connections++;
-	due = c->since + patience(tcp, state);
+	due = c->since + patience(c->listener, state);
 	if (state != TCP_SERVING && (!tcp->timer_due || due < tcp->timer_due))
 		set_timer(tcp, due);
+}
+
+static struct connection *older(struct connection *a, struct connection *b)
+{
+	return !a || (b && b->since < a->since) ? b : a;
 }
 
 /* Makes room for one more connection, at the cost of the one that has been of no use for longest. */
 static bool make_room(struct tcp *tcp)
 {
-	struct connection *first = tcp->lists[TCP_FIRST].first, *idle = tcp->lists[TCP_IDLE].first;
+	struct connection *oldest = NULL;
 
 	if (tcp->connections < tcp->owner->config->tcp_connections)
 		return true;
-	if (!first && !idle)
-		return false;
-	connection_close(!idle || (first && first->since < idle->since) ? first : idle);
-	return true;
+	for (size_t i = 0; i < tcp->listener_count; i++) {
+		oldest = older(oldest, tcp->listeners[i].lists[TCP_FIRST].first);
+		oldest = older(oldest, tcp->listeners[i].lists[TCP_IDLE].first);
+	}
+	if (oldest)
+		connection_close(oldest);
+	return oldest;
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -113,12 +136,13 @@ static void on_connection(uv_stream_t *stream, int status)
 		connection_proceed(c);
 }
 
-void tcp_listen(struct tcp *tcp, const struct router *router, int fd)
+void tcp_listen(struct tcp *tcp, const struct router *router, const struct tcp_limits *limits, int fd)
 {
 	struct tcp_listener *listener = &tcp->listeners[tcp->listener_count++];
 
 	listener->tcp = tcp;
 	listener->router = router;
+	listener->limits = *limits;
 	uv_tcp_init(&tcp->owner->loop, &listener->handle);
 	uv_tcp_open(&listener->handle, fd);
 	uv_listen((uv_stream_t *)&listener->handle, SOMAXCONN, on_connection);
@@ -135,16 +159,21 @@ void tcp_flush(struct tcp *tcp)
 	}
 }
 
+static void for_each_of(struct tcp_list *list, void (*do_it)(struct connection *))
+{
+	struct connection *next;
+
+	for (struct connection *c = list->first; c; c = next) {
+		next = c->after;
+		do_it(c);
+	}
+}
+
 static void for_each(struct tcp *tcp, void (*do_it)(struct connection *))
 {
-	for (enum tcp_state state = TCP_FIRST; state < TCP_STATES; state++) {
-		struct connection *next;
-
-		for (struct connection *c = tcp->lists[state].first; c; c = next) {
-			next = c->after;
-			do_it(c);
-		}
-	}
+	for (size_t i = 0; i < tcp->listener_count; i++)
+		for (enum tcp_state state = TCP_FIRST; state < TCP_STATES; state++)
+			for_each_of(&tcp->listeners[i].lists[state], do_it);
 }
 
 static void close_listeners(struct tcp *tcp)

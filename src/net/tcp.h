@@ -5,13 +5,13 @@
 
 #include <uv.h>
 
-#include "svcdns/router.h"
+#include "svcdns/network.h"
 
 struct connection;
 struct net_worker;
 
 /* What a connection waits for. Each state is a list in the order in which connections came to it, so that,
- * all of a state having the same patience, the first of a list is the one to give up next. */
+ * all of a state and listener having the same patience, the first of a list is the one to give up next. */
 enum tcp_state {
 	TCP_FIRST,   /* the client has not asked anything yet */
 	TCP_IDLE,    /* all that it asked is answered */
@@ -28,22 +28,23 @@ struct tcp_listener {
 	uv_tcp_t handle;
 	struct tcp *tcp;
 	const struct router *router;
+	struct tcp_limits limits;
+	struct tcp_list lists[TCP_STATES]; /* every open connection is in exactly one */
 };
 
 struct tcp {
 	struct net_worker *owner;
 	struct tcp_listener *listeners; /* owned */
 	size_t listener_count;
-	struct tcp_list lists[TCP_STATES]; /* every open connection is in exactly one */
-	unsigned connections;		   /* open ones */
-	struct connection *ready;	   /* with replies that were delivered since the loop last waited */
+	unsigned connections;	  /* open ones */
+	struct connection *ready; /* with replies that were delivered since the loop last waited */
 	uv_timer_t timer;
 	uint64_t timer_due; /* ns; 0: not set */
 	bool is_draining;
 };
 
 void tcp_init(struct tcp *tcp, struct net_worker *owner, size_t listeners);
-void tcp_listen(struct tcp *tcp, const struct router *router, int fd);
+void tcp_listen(struct tcp *tcp, const struct router *router, const struct tcp_limits *limits, int fd);
 void tcp_flush(struct tcp *tcp);  /* goes on with the connections of `ready` */
 void tcp_drain(struct tcp *tcp);  /* no more connections or queries; what is under way goes on */
 void tcp_close(struct tcp *tcp);  /* all at once; the loop has to run once more */

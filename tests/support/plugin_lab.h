@@ -28,6 +28,7 @@ struct lab {
 	struct corefile corefile;
 	struct arena arena;
 	struct bind bind;
+	struct timeouts timeouts;
 	struct setup setup;
 	struct place_site site;
 	struct place place;
@@ -61,7 +62,8 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	arena_init(&lab->arena);
 	lab->site = (struct place_site){"dns://:53", "."};
 	lab->place = (struct place){.sites = &lab->site, .site_count = 1, .view = ""};
-	lab->setup = (struct setup){.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind};
+	lab->setup = (struct setup){
+		.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind, .timeouts = &lab->timeouts};
 	lab->setup.place = &lab->place;
 	lab->setup.metrics = metrics_create(1);
 	lab->setup.http = http_create();

@@ -201,7 +201,8 @@ static const struct walk walks[] = {
 	 * not exist, but one that was written is an answer. */
 	{"broken.x.a", TYPE_A, "broken.x.b. ", "broken.x.a. ", "SERVFAIL rd", "cannot reach anybody"},
 	{"mute.a", TYPE_A, "mute.b.c. ", "mute.a. mute.b.c. mute.b. mute. ", "REFUSED rd", ""},
-	{"blocked.x.a", TYPE_A, "", "blocked.x.a. blocked.x.b.c. blocked.x.b. ", "REFUSED rd", ""},
+	{"blocked.x.a", TYPE_A, "", "blocked.x.a. blocked.x.b.c. blocked.x.b. ", "REFUSED rd + . 32768 OPT",
+		""},
 
 	/* Aliases below: ours leads to where theirs begins. */
 	{"alias.x.a", TYPE_A, "", "alias.x.a. ",

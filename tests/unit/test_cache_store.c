@@ -19,16 +19,17 @@ static struct store_key key_of(const void *octets, size_t length)
 	return (struct store_key){octets, length, hash_bytes(&hash_key, octets, length)};
 }
 
-static unsigned evictions; /* that put_octets() was told of */
+static _Atomic size_t evictions; /* that put_octets() was told of */
 
 static bool put_octets(
 	struct store *store, const void *key_octets, size_t key_length, const void *value, size_t length)
 {
 	struct store_key key = key_of(key_octets, key_length);
-	enum store_outcome outcome = store_put(store, &key, value, length);
+	size_t evicted = 0;
+	bool is_kept = store_put(store, &key, value, length, &evicted);
 
-	evictions += outcome == STORE_EVICTED;
-	return outcome != STORE_TOO_LARGE;
+	evictions += evicted;
+	return is_kept;
 }
 
 static struct store_hit get_octets(
@@ -125,6 +126,49 @@ static void test_entries_are_bounded(void **state)
 	store_destroy(store);
 }
 
+/* However the keys are spread: nearly as many as there may be are found. */
+static void test_nearly_full(void **state)
+{
+	enum { ENTRIES = 9984, KEYS_PUT = 9000 };
+	struct store *store = store_create(ENTRIES, ENTRIES * 512);
+	unsigned found = 0;
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < KEYS_PUT; i++) {
+		snprintf(key, sizeof(key), "host-%d.example", i);
+		put(store, key, key);
+	}
+	for (int i = 0; i < KEYS_PUT; i++) {
+		snprintf(key, sizeof(key), "host-%d.example", i);
+		found += get(store, key) != NULL;
+	}
+	assert_in_range(found, KEYS_PUT * 98 / 100, KEYS_PUT);
+	store_destroy(store);
+}
+
+/* What is asked for again and again outlives any number of others. */
+static void test_what_is_read_stays(void **state)
+{
+	struct store *store = store_create(256, 64 << 10);
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		snprintf(key, sizeof(key), "wanted %d", i);
+		put(store, key, key);
+	}
+	for (int i = 0; i < 20000; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		put(store, key, key);
+		snprintf(key, sizeof(key), "wanted %d", i % 16);
+		if (!get(store, key))
+			fail_msg("%s is gone after %d others", key, i);
+	}
+	assert_true(store_count(store) <= 256);
+	store_destroy(store);
+}
+
 static void test_octets_are_bounded(void **state)
 {
 	struct store *store = store_create(10000, 256 << 10);
@@ -217,6 +261,8 @@ int main(void)
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_empty_value_and_small_buffer),
 		cmocka_unit_test(test_entries_are_bounded),
+		cmocka_unit_test(test_nearly_full),
+		cmocka_unit_test(test_what_is_read_stays),
 		cmocka_unit_test(test_octets_are_bounded),
 		cmocka_unit_test(test_note),
 		cmocka_unit_test(test_readers_never_see_torn_values),

@@ -123,6 +123,32 @@ static enum verdict ask_server(void *self, struct request *r)
 	return on_same(self, r, child);
 }
 
+/* On the way up: asks for another name below, and adds what it has. */
+static enum verdict on_more(void *self, struct request *r, struct request *child)
+{
+	uint16_t answers = child->reply.count[SECTION_ANSWER];
+
+	note(self, "=");
+	request_release(child);
+	for (uint16_t i = 0; i < answers; i++) {
+		writer_u16(&r->reply, WRITER_QUESTION);
+		writer_address(&r->reply, SECTION_ANSWER, (const uint8_t *)"\5\6\7\10", 4, CLASS_IN, 5);
+	}
+	return VERDICT_ANSWERED;
+}
+
+static enum verdict amend(void *self, struct request *r)
+{
+	struct request *child = request_child(r, &r->question.name, TYPE_AAAA);
+
+	note(self, "?");
+	if (request_ask_below(child) == VERDICT_PENDING)
+		return VERDICT_PENDING;
+	return on_more(self, r, child);
+}
+
+static const struct plugin plugin_amend = {
+	.name = "amend", .serve = pass, .reply = up, .amend = amend, .resume = on_more};
 static const struct plugin plugin_pass = {.name = "pass", .serve = pass, .reply = up};
 static const struct plugin plugin_answer = {.name = "answer", .serve = answer, .reply = up};
 static const struct plugin plugin_later = {.name = "later", .serve = later};
@@ -316,6 +342,51 @@ static void test_dropped_child_is_a_failure(void **state)
 	finish(&f);
 }
 
+static void test_amended_on_the_way_up(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	BUILD(&f, &plugin_pass, &plugin_amend, &plugin_answer);
+	assert_int_equal(ask(&f), VERDICT_ANSWERED);
+	assert_string_equal(f.trace.text, ">a >b >c <b ?b >c =b <a ");
+	assert_int_equal(f.request->reply.count[SECTION_ANSWER], 2);
+	assert_ptr_equal(f.request->answered_by, &plugin_answer);
+	finish(&f);
+}
+
+/* The answer waits half-way up, and goes on from there. */
+static void test_amendment_waits(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	BUILD(&f, &plugin_pass, &plugin_amend, &plugin_later, &plugin_answer);
+	assert_int_equal(ask(&f), VERDICT_PENDING);
+	assert_int_equal(f.worker.waiting, 1);
+	request_resume(f.trace.waiting, VERDICT_NEXT);
+	assert_int_equal(f.trace.delivered, VERDICT_NEXT); /* not yet: now the child waits */
+	assert_int_equal(f.worker.waiting, 2);
+	assert_ptr_equal(f.trace.waiting->parent, f.request);
+	request_resume(f.trace.waiting, VERDICT_NEXT);
+	assert_int_equal(f.trace.delivered, VERDICT_ANSWERED);
+	assert_string_equal(f.trace.text, ">a >b >c >d <b ?b >c >d =b <a ");
+	assert_int_equal(f.request->reply.count[SECTION_ANSWER], 2);
+	assert_ptr_equal(f.request->answered_by, &plugin_answer);
+	finish(&f);
+}
+
+static void test_what_is_dropped_is_not_amended(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	BUILD(&f, &plugin_amend, &plugin_drop);
+	assert_int_equal(ask(&f), VERDICT_DROP);
+	assert_string_equal(f.trace.text, ">a >b <a ");
+	finish(&f);
+}
+
 static void test_depth_is_bounded(void **state)
 {
 	struct fixture f;
@@ -393,6 +464,9 @@ int main(void)
 		cmocka_unit_test(test_child_answers_at_once),
 		cmocka_unit_test(test_child_waits),
 		cmocka_unit_test(test_dropped_child_is_a_failure),
+		cmocka_unit_test(test_amended_on_the_way_up),
+		cmocka_unit_test(test_amendment_waits),
+		cmocka_unit_test(test_what_is_dropped_is_not_amended),
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_state_does_not_overlap),
 		cmocka_unit_test(test_pool_gives_memory_back),

@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "../../src/net/cpus.h"
 #include "svcdns/clock.h"
@@ -58,8 +57,8 @@ struct echo {
 	struct link link;
 	struct request *held[256];
 	unsigned held_count;
-	uv_timer_t timer; /* resumes outside of serve() */
-	sem_t *seen;	  /* posted for every query that is held back */
+	struct timer timer; /* resumes outside of serve() */
+	sem_t *seen;	    /* posted for every query that is held back */
 };
 
 struct fixture {
@@ -82,9 +81,9 @@ static void release_held(struct echo *echo)
 	}
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(struct timer *timer)
 {
-	release_held(timer->data);
+	release_held(CONTAINER_OF(timer, struct echo, timer));
 }
 
 /* One TXT record: the worker's index, then the address that was asked. */
@@ -140,11 +139,11 @@ static enum verdict serve(void *self, struct request *r)
 	if (asks(r, "wait"))
 		return hold(echo, r);
 	if (asks(r, "soon")) { /* answered by itself after a moment */
-		uv_timer_start(&echo->timer, on_timer, 20, 0);
+		timer_set(echo->worker, &echo->timer, echo->worker->now + 20 * CLOCK_MS, on_timer);
 		return hold(echo, r);
 	}
 	if (asks(r, "release"))
-		uv_timer_start(&echo->timer, on_timer, 0, 0);
+		timer_set(echo->worker, &echo->timer, echo->worker->now, on_timer);
 	request_reply(r, RCODE_NOERROR, 0);
 	if (asks(r, "big"))
 		write_big(r);
@@ -165,8 +164,6 @@ static void begin(void *context, struct worker *worker, struct router *routers)
 	echo->link = (struct link){.plugin = &echo_plugin, .self = echo};
 	echo->chain = (struct chain){&echo->link, 1};
 	chain_lay_out(&echo->chain);
-	uv_timer_init(worker->loop, &echo->timer);
-	echo->timer.data = echo;
 	name_from_text(".", &route->zone);
 	route->chain = &echo->chain;
 	router_init(&routers[0], route, 1);
@@ -184,7 +181,7 @@ static void end(void *context, struct worker *worker, struct router *routers)
 	struct echo *echo = &f->echoes[worker->index];
 
 	release_held(echo);
-	uv_close((uv_handle_t *)&echo->timer, NULL);
+	timer_cancel(worker, &echo->timer);
 	router_finish(&routers[0]);
 }
 
@@ -202,8 +199,9 @@ static struct fixture *prepare(const char *host, unsigned workers)
 		.listener_count = 1,
 		.workers = workers,
 		.tcp_connections = 16,
-		.tcp_first_ns = PATIENCE_S * (int64_t)CLOCK_S,
-		.tcp_idle_ns = PATIENCE_S * (int64_t)CLOCK_S,
+		.tcp = {.first_ns = PATIENCE_S * (int64_t)CLOCK_S,
+			.idle_ns = PATIENCE_S * (int64_t)CLOCK_S,
+			.write_ns = PATIENCE_S * (int64_t)CLOCK_S},
 		.begin = begin,
 		.refresh = refresh,
 		.end = end,
@@ -682,7 +680,7 @@ static void tcp_first_query_times_out(void **state)
 	int silent, half;
 
 	(void)state;
-	f->config.tcp_first_ns = 50 * MS;
+	f->config.tcp.first_ns = 50 * MS;
 	run(f);
 	silent = dial_tcp(f);
 	half = dial_tcp(f);
@@ -692,13 +690,40 @@ static void tcp_first_query_times_out(void **state)
 	stop(f);
 }
 
+static void tcp_limits_of_a_listener(void **state)
+{
+	struct fixture *f = prepare("127.0.0.1", 1);
+	int idle, busy;
+
+	(void)state;
+	f->config.tcp.queries = 100;
+	f->listener.tcp = (struct tcp_limits){.idle_ns = 50 * MS, .queries = 2};
+	run(f);
+	idle = dial_tcp(f);
+	ask_tcp(idle, 1, "a");
+	expect_tcp(idle, 1);
+	expect_end(idle);
+	stop(f);
+
+	f = prepare("127.0.0.1", 1);
+	f->listener.tcp.queries = 2;
+	run(f);
+	busy = dial_tcp(f);
+	ask_tcp(busy, 1, "a");
+	expect_tcp(busy, 1);
+	ask_tcp(busy, 2, "a");
+	expect_tcp(busy, 2);
+	expect_end(busy); /* though it would have been waited for long */
+	stop(f);
+}
+
 static void tcp_idle_times_out_but_not_a_query_that_waits(void **state)
 {
 	struct fixture *f = prepare("127.0.0.1", 1);
 	int waiting, idle, udp;
 
 	(void)state;
-	f->config.tcp_idle_ns = 50 * MS;
+	f->config.tcp.idle_ns = 50 * MS;
 	run(f);
 	udp = dial_udp(f);
 	waiting = dial_tcp(f);
@@ -769,7 +794,7 @@ static void tcp_client_that_does_not_read_is_cut(void **state)
 	uint8_t reply[512];
 
 	(void)state;
-	f->config.tcp_idle_ns = 50 * MS;
+	f->config.tcp.write_ns = 50 * MS;
 	run(f);
 	fd = dial_tcp(f);
 	udp = dial_udp(f);
@@ -967,6 +992,7 @@ int main(void)
 		cmocka_unit_test(tcp_client_leaves_while_its_query_waits),
 		cmocka_unit_test(tcp_nonsense),
 		cmocka_unit_test(tcp_first_query_times_out),
+		cmocka_unit_test(tcp_limits_of_a_listener),
 		cmocka_unit_test(tcp_idle_times_out_but_not_a_query_that_waits),
 		cmocka_unit_test(tcp_oldest_idle_connection_makes_room),
 		cmocka_unit_test(tcp_refuses_when_all_are_busy),

@@ -166,7 +166,7 @@ static void forget_denial(struct cache_worker *w, const struct key *key)
 {
 	const struct item gone = {0};
 
-	store_put(w->cache->denial, &key->store_key, &gone, sizeof(gone));
+	store_put(w->cache->denial, &key->store_key, &gone, sizeof(gone), NULL);
 }
 
 static void put(struct cache_worker *w, const struct key *key, const struct request *reply,
@@ -177,7 +177,7 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 	const struct cache_side *side = is_success ? &cache->settings->success : &cache->settings->denial;
 	struct store *store = is_success ? cache->success : cache->denial;
 	struct found old;
-	size_t length;
+	size_t length, evicted = 0;
 
 	if (zones_match(&side->disabled, &reply->question.name))
 		return;
@@ -187,8 +187,9 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 			return;
 	}
 	length = item_write(reply, judgement, ttl, reply->worker->now, w->written);
-	if (store_put(store, &key->store_key, w->written, length) == STORE_EVICTED)
-		cell_add(&counters_of(w, reply)->evictions[is_success ? SIDE_SUCCESS : SIDE_DENIAL], 1);
+	store_put(store, &key->store_key, w->written, length, &evicted);
+	if (evicted)
+		cell_add(&counters_of(w, reply)->evictions[is_success ? SIDE_SUCCESS : SIDE_DENIAL], evicted);
 	if (is_success && (judgement->answers || !cache->settings->prefer_positive) &&
 		get(w, cache->denial, key, w->found[0], reply->worker->now).item)
 		forget_denial(w, key);

@@ -1,6 +1,10 @@
 /* A shard is a log and an index. The log is a ring of 64-bit words; positions in it only grow, and a value
  * lives from the position where it was written until the tail has passed it. The index has buckets of sixteen
- * slots; a slot holds sixteen bits of the hash and a position.
+ * slots, twice as many slots as there may be values, so that hardly ever a bucket is full before the shard
+ * is; a slot holds sixteen bits of the hash and a position.
+ *
+ * The oldest value makes room. If it has been read since it was written it is written once more instead, as
+ * long as that does not keep a writer for long: what is in use stays, though others come and go.
  *
  * Invariant that readers rely on: the tail moves before words behind it are overwritten. A reader copies a
  * value word by word and looks at the tail afterwards: if it has passed the value's position, the copy is
@@ -8,8 +12,7 @@
  * overwritten word sees the moved tail.
  *
  * Compared with a table of allocated items this needs no reclamation, no counts that readers write to, and
- * its memory is what was asked for. The price is that the oldest value goes first, however often it was read.
- */
+ * its memory is what was asked for. */
 #include "store.h"
 
 #include <pthread.h>
@@ -26,16 +29,22 @@
 #define POSITION_BITS  48
 #define POSITION_MASK  ((UINT64_C(1) << POSITION_BITS) - 1)
 #define SMALLEST_WORDS 1024
+#define FILLER	       UINT64_MAX /* in place of a header: the log goes on at the beginning of the ring */
+#define SPARED_MAX     16	  /* values that a writer writes once more for one of its own */
 
 struct shard {
-	_Atomic uint64_t *words; /* the ring; owned */
-	_Atomic uint64_t *slots; /* buckets * SLOTS; owned */
-	_Atomic uint64_t *notes; /* one for each slot; owned */
-	uint64_t size;		 /* words in the ring */
+	_Atomic uint64_t *words;  /* the ring; owned */
+	_Atomic uint64_t *slots;  /* buckets * SLOTS; owned, as all that follow */
+	_Atomic uint64_t *notes;  /* one for each slot */
+	_Atomic uint8_t *is_read; /* for each slot: its value has been found since it was written */
+	uint64_t size;		  /* words in the ring */
 	uint64_t buckets;
+	size_t entries;	       /* values that there may be */
 	_Atomic uint64_t tail; /* position of the oldest word that is still whole */
-	uint64_t head;	       /* position of the next word; guarded by mutex */
+	uint64_t head;	       /* position of the next word; guarded by mutex, as are the spare words */
+	uint64_t *spare;       /* a value that is moved: as many words as the largest may have */
 	_Atomic size_t count;
+	size_t evictions;      /* guarded by mutex */
 	pthread_mutex_t mutex; /* writers */
 };
 
@@ -49,13 +58,22 @@ static size_t words_of(size_t octets)
 	return (octets + WORD - 1) / WORD;
 }
 
+/* Of the largest value with its key and header. */
+static uint64_t words_max(const struct shard *shard)
+{
+	return shard->size / 4;
+}
+
 static void shard_init(struct shard *shard, size_t entries, size_t bytes)
 {
 	shard->size = bytes / WORD > SMALLEST_WORDS ? bytes / WORD : SMALLEST_WORDS;
-	shard->buckets = (entries + SLOTS - 1) / SLOTS;
+	shard->entries = entries;
+	shard->buckets = (2 * entries + SLOTS - 1) / SLOTS;
 	shard->words = memory_reserve(shard->size * WORD);
+	shard->spare = memory_reserve(words_max(shard) * WORD);
 	shard->slots = memory_zero(shard->buckets * SLOTS, WORD);
 	shard->notes = memory_zero(shard->buckets * SLOTS, WORD);
+	shard->is_read = memory_zero(shard->buckets * SLOTS, 1);
 	shard->head = shard->size; /* no value stands at position 0: an empty slot is 0 */
 	shard->tail = shard->size;
 	pthread_mutex_init(&shard->mutex, NULL);
@@ -84,6 +102,8 @@ void store_destroy(struct store *store)
 		memory_unreserve((void *)shard->words, shard->size * WORD);
 		memory_free((void *)shard->slots);
 		memory_free((void *)shard->notes);
+		memory_free((void *)shard->is_read);
+		memory_unreserve(shard->spare, words_max(shard) * WORD);
 		pthread_mutex_destroy(&shard->mutex);
 	}
 	memory_free(store);
@@ -160,25 +180,50 @@ static bool read_value(const struct shard *shard, uint64_t position, const struc
 	return true;
 }
 
-struct store_hit store_get(const struct store *store, const struct store_key *key, void *out, size_t capacity)
+/* Sets a mark that readers share: written only if it is not there yet, so that it costs nothing as a rule. */
+static void mark_read(const struct shard *shard, size_t slot)
 {
-	size_t number = shard_of(store, key->hash);
-	const struct shard *shard = &store->shard[number];
-	size_t bucket = bucket_of(shard, key->hash);
-	struct store_hit hit = {0, STORE_NOWHERE};
+	if (!atomic_load_explicit(&shard->is_read[slot], memory_order_relaxed))
+		atomic_store_explicit(&shard->is_read[slot], 1, memory_order_relaxed);
+}
 
+/* The slot in which the value was found; STORE_NOWHERE. *ret_has_moved: it was there, but not any more when
+ * it was copied. */
+static size_t find(const struct shard *shard, const struct store_key *key, void *out, size_t capacity,
+	size_t *ret_length, bool *ret_has_moved)
+{
+	size_t bucket = bucket_of(shard, key->hash);
+
+	*ret_has_moved = false;
 	for (size_t i = bucket; i < bucket + SLOTS; i++) {
 		uint64_t slot = atomic_load_explicit(&shard->slots[i], memory_order_acquire);
 		uint64_t position = slot & POSITION_MASK;
 
 		if ((slot & ~POSITION_MASK) != tag_of(key->hash) || !position || !is_alive(shard, position))
 			continue;
-		if (!read_value(shard, position, key, out, capacity, &hit.length) ||
-			!is_alive(shard, position))
+		if (!read_value(shard, position, key, out, capacity, ret_length))
 			continue;
-		hit.slot = i * SHARDS_MAX + number;
-		return hit;
+		if (is_alive(shard, position))
+			return i;
+		*ret_has_moved = true;
 	}
+	return STORE_NOWHERE;
+}
+
+struct store_hit store_get(const struct store *store, const struct store_key *key, void *out, size_t capacity)
+{
+	size_t number = shard_of(store, key->hash);
+	const struct shard *shard = &store->shard[number];
+	struct store_hit hit = {0, STORE_NOWHERE};
+	bool has_moved;
+	size_t slot = find(shard, key, out, capacity, &hit.length, &has_moved);
+
+	if (slot == STORE_NOWHERE && has_moved)
+		slot = find(shard, key, out, capacity, &hit.length, &has_moved);
+	if (slot == STORE_NOWHERE)
+		return hit;
+	mark_read(shard, slot);
+	hit.slot = slot * SHARDS_MAX + number;
 	return hit;
 }
 
@@ -187,40 +232,37 @@ _Atomic uint64_t *store_note(const struct store *store, size_t slot)
 	return &store->shard[slot % SHARDS_MAX].notes[slot / SHARDS_MAX];
 }
 
-/* Room for a value that may not wrap round the end of the ring; the tail moves first. */
-static uint64_t make_room(struct shard *shard, uint64_t words)
-{
-	uint64_t left = shard->size - shard->head % shard->size;
-	uint64_t position = left < words ? shard->head + left : shard->head;
-
-	shard->head = position + words;
-	if (shard->head - atomic_load_explicit(&shard->tail, memory_order_relaxed) > shard->size)
-		atomic_store_explicit(&shard->tail, shard->head - shard->size, memory_order_release);
-	return position;
-}
-
 static void store_word(struct shard *shard, uint64_t position, uint64_t word)
 {
 	atomic_store_explicit(&shard->words[position % shard->size], word, memory_order_release);
 }
 
-static void copy_in(struct shard *shard, uint64_t position, const void *bytes, size_t length)
+/* The slot that points to a value in the log; STORE_NOWHERE: none does any more. */
+static size_t slot_of(const struct shard *shard, uint64_t position)
 {
-	const unsigned char *from = bytes;
+	uint64_t hash = load(shard, position + 1);
+	size_t bucket = bucket_of(shard, hash);
 
-	for (size_t i = 0; i < length; i += WORD) {
-		uint64_t word = 0;
-
-		memcpy(&word, from + i, length - i < WORD ? length - i : WORD);
-		store_word(shard, position + i / WORD, word);
-	}
+	for (size_t i = bucket; i < bucket + SLOTS; i++)
+		if (atomic_load_explicit(&shard->slots[i], memory_order_relaxed) == (tag_of(hash) | position))
+			return i;
+	return STORE_NOWHERE;
 }
 
-/* The slot for a key: the one that has it, else an empty or outlived one, else the oldest of its bucket. */
-static size_t choose_slot(struct shard *shard, const struct store_key *key, enum store_outcome *ret_outcome)
+/* How much a slot is worth keeping: less than all others if it is empty or outlived, else by age, and what is
+ * read above what is not. */
+static uint64_t worth(const struct shard *shard, size_t slot, uint64_t position)
+{
+	if (is_alive(shard, position) && atomic_load_explicit(&shard->is_read[slot], memory_order_relaxed))
+		return position | (POSITION_MASK + 1);
+	return position;
+}
+
+/* The slot for a key: the one that has it, else that of its bucket which is worth least. */
+static size_t choose_slot(const struct shard *shard, const struct store_key *key)
 {
 	size_t bucket = bucket_of(shard, key->hash), chosen = bucket;
-	uint64_t oldest = UINT64_MAX;
+	uint64_t least = UINT64_MAX;
 
 	for (size_t i = bucket; i < bucket + SLOTS; i++) {
 		uint64_t slot = atomic_load_explicit(&shard->slots[i], memory_order_relaxed);
@@ -229,39 +271,155 @@ static size_t choose_slot(struct shard *shard, const struct store_key *key, enum
 		if (slot == (tag_of(key->hash) | position) && is_alive(shard, position) &&
 			has_key(shard, position, key))
 			return i;
-		if (position < oldest) {
-			oldest = position;
+		if (worth(shard, i, position) < least) {
+			least = worth(shard, i, position);
 			chosen = i;
 		}
 	}
-	if (!oldest)
-		atomic_fetch_add_explicit(&shard->count, 1, memory_order_relaxed);
-	else
-		*ret_outcome = STORE_EVICTED;
 	return chosen;
 }
 
-enum store_outcome store_put(
-	struct store *store, const struct store_key *key, const void *value, size_t length)
+/* Where a value that may not wrap round the end of the ring would begin. */
+static uint64_t place_for(const struct shard *shard, uint64_t words)
+{
+	uint64_t left = shard->size - shard->head % shard->size;
+
+	return left < words ? shard->head + left : shard->head;
+}
+
+static bool has_room(const struct shard *shard, uint64_t words)
+{
+	uint64_t tail = atomic_load_explicit(&shard->tail, memory_order_relaxed);
+
+	return place_for(shard, words) + words - tail <= shard->size &&
+	       atomic_load_explicit(&shard->count, memory_order_relaxed) < shard->entries;
+}
+
+static uint64_t words_at(const struct shard *shard, uint64_t position)
+{
+	uint64_t header = load(shard, position);
+
+	if (header == FILLER)
+		return shard->size - position % shard->size;
+	return HEADER_WORDS + words_of(header & UINT32_MAX) + words_of(header >> 32);
+}
+
+static void move_tail(struct shard *shard, uint64_t position)
+{
+	atomic_store_explicit(&shard->tail, position + words_at(shard, position), memory_order_release);
+}
+
+static void count(struct shard *shard, int change)
+{
+	atomic_fetch_add_explicit(&shard->count, (size_t)change, memory_order_relaxed);
+}
+
+static void count_eviction(struct shard *shard)
+{
+	count(shard, -1);
+	shard->evictions++;
+}
+
+/* Appends words that make a value, and lets the slot point there. There is room. */
+static void append(struct shard *shard, const uint64_t *words, uint64_t length, size_t slot, uint64_t tag)
+{
+	uint64_t position = place_for(shard, length);
+
+	if (position != shard->head)
+		store_word(shard, shard->head, FILLER);
+	for (uint64_t i = 0; i < length; i++)
+		store_word(shard, position + i, words[i]);
+	shard->head = position + length;
+	atomic_store_explicit(&shard->is_read[slot], 0, memory_order_relaxed);
+	atomic_store_explicit(&shard->slots[slot], tag | position, memory_order_release);
+}
+
+static void make_room(struct shard *shard, uint64_t words, unsigned *spared);
+
+/* The oldest value moves to the head. */
+static void spare(struct shard *shard, uint64_t position, size_t slot)
+{
+	uint64_t hash = load(shard, position + 1), words = words_at(shard, position);
+
+	for (uint64_t i = 0; i < words; i++)
+		shard->spare[i] = load(shard, position + i);
+	move_tail(shard, position);
+	count(shard, -1);
+	make_room(shard, words, &(unsigned){SPARED_MAX}); /* more than it had, at the end of the ring */
+	append(shard, shard->spare, words, slot, tag_of(hash));
+	count(shard, 1);
+}
+
+/* The oldest value goes, or, if it is in use and *spared allows it, is spared. */
+static void pass_oldest(struct shard *shard, unsigned *spared)
+{
+	uint64_t position = atomic_load_explicit(&shard->tail, memory_order_relaxed);
+	size_t slot = load(shard, position) == FILLER ? STORE_NOWHERE : slot_of(shard, position);
+
+	if (slot == STORE_NOWHERE) {
+		move_tail(shard, position);
+	} else if (*spared < SPARED_MAX &&
+		   atomic_load_explicit(&shard->is_read[slot], memory_order_relaxed)) {
+		(*spared)++;
+		spare(shard, position, slot);
+	} else {
+		count_eviction(shard);
+		move_tail(shard, position);
+	}
+}
+
+static void make_room(struct shard *shard, uint64_t words, unsigned *spared)
+{
+	while (!has_room(shard, words))
+		pass_oldest(shard, spared);
+}
+
+/* What the slot pointed to is not found any more: the key's own value, or one of a full bucket. */
+static void free_slot(struct shard *shard, size_t slot, const struct store_key *key)
+{
+	uint64_t position = atomic_load_explicit(&shard->slots[slot], memory_order_relaxed) & POSITION_MASK;
+
+	if (!position || !is_alive(shard, position))
+		return;
+	if (has_key(shard, position, key))
+		count(shard, -1);
+	else
+		count_eviction(shard);
+}
+
+static void copy_words(uint64_t *to, const void *octets, size_t length)
+{
+	if (length % WORD)
+		to[length / WORD] = 0;
+	memcpy(to, octets, length);
+}
+
+bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length,
+	size_t *ret_evicted)
 {
 	struct shard *shard = &store->shard[shard_of(store, key->hash)];
-	uint64_t words = HEADER_WORDS + words_of(key->length) + words_of(length), position;
-	enum store_outcome outcome = STORE_PUT;
-	size_t slot;
+	uint64_t words = HEADER_WORDS + words_of(key->length) + words_of(length);
+	unsigned spared = 0;
+	size_t slot, evictions;
 
-	if (words > shard->size / 4)
-		return STORE_TOO_LARGE;
+	if (words > words_max(shard))
+		return false;
 	pthread_mutex_lock(&shard->mutex);
-	slot = choose_slot(shard, key, &outcome);
-	position = make_room(shard, words);
-	store_word(shard, position, (uint64_t)length << 32 | key->length);
-	store_word(shard, position + 1, key->hash);
-	copy_in(shard, position + HEADER_WORDS, key->octets, key->length);
-	copy_in(shard, position + HEADER_WORDS + words_of(key->length), value, length);
+	evictions = shard->evictions;
+	make_room(shard, words, &spared);
+	slot = choose_slot(shard, key);
+	free_slot(shard, slot, key);
+	shard->spare[0] = (uint64_t)length << 32 | key->length;
+	shard->spare[1] = key->hash;
+	copy_words(shard->spare + HEADER_WORDS, key->octets, key->length);
+	copy_words(shard->spare + HEADER_WORDS + words_of(key->length), value, length);
 	atomic_store_explicit(&shard->notes[slot], 0, memory_order_relaxed);
-	atomic_store_explicit(&shard->slots[slot], tag_of(key->hash) | position, memory_order_release);
+	append(shard, shard->spare, words, slot, tag_of(key->hash));
+	count(shard, 1);
+	if (ret_evicted)
+		*ret_evicted = shard->evictions - evictions;
 	pthread_mutex_unlock(&shard->mutex);
-	return outcome;
+	return true;
 }
 
 size_t store_count(const struct store *store)

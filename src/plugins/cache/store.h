@@ -20,8 +20,8 @@ struct store_key {
 	uint64_t hash; /* of the octets, with a key that nobody outside can know */
 };
 
-/* At most `entries` values (rounded up to a multiple of sixteen) in `bytes` octets, keys and 24 octets each
- * included. */
+/* At most `entries` values in `bytes` octets, with their keys and 16 octets each; what was put again and has
+ * not been passed yet takes room, too. The index takes 34 octets an entry besides. */
 struct store *store_create(size_t entries, size_t bytes);
 void store_destroy(struct store *store); /* accepts NULL; nobody may be reading */
 
@@ -30,10 +30,10 @@ void store_destroy(struct store *store); /* accepts NULL; nobody may be reading 
 struct store_hit store_get(
 	const struct store *store, const struct store_key *key, void *out, size_t capacity);
 
-/* Puts a value under a key, in place of one that is there. The oldest values make room. */
-enum store_outcome { STORE_TOO_LARGE, STORE_PUT, STORE_EVICTED }; /* the last: another value lost its place */
-enum store_outcome store_put(
-	struct store *store, const struct store_key *key, const void *value, size_t length);
+/* Puts a value under a key, in place of one that is there. The oldest values that nobody reads make room.
+ * False: it is too large. */
+bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length,
+	size_t *ret_evicted); /* values that went for it; NULL: of no interest */
 
 /* A number beside each value, zero when it is put there; any thread may change it. It may belong to another
  * value by the time it is used: it serves for counting hits and the like, not for anything that has to be

@@ -96,13 +96,6 @@ static int compare_octets(const uint8_t *a, size_t a_length, const uint8_t *b, s
 	return memcmp(a, b, a_length);
 }
 
-static int compare_ip(const struct ip *a, const struct ip *b)
-{
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
-}
-
 static int compare_lines(const struct hosts_entry *a, const struct hosts_entry *b)
 {
 	return a->line < b->line ? -1 : a->line > b->line;
@@ -121,7 +114,7 @@ static int by_name(const void *a, const void *b, void *names)
 static int by_address(const void *a, const void *b)
 {
 	const struct hosts_entry *left = a, *right = b;
-	int order = compare_ip(&left->ip, &right->ip);
+	int order = ip_compare(&left->ip, &right->ip);
 
 	return order ? order : compare_lines(left, right);
 }
@@ -209,7 +202,7 @@ static int order_by_name(const void *key, const struct hosts_entry *entry, const
 static int order_by_address(const void *key, const struct hosts_entry *entry, const void *context)
 {
 	(void)context;
-	return compare_ip(key, &entry->ip);
+	return ip_compare(key, &entry->ip);
 }
 
 static struct hosts_range find_name(const struct hosts_table *table, const struct name *name)
