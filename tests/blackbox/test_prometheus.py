@@ -8,13 +8,14 @@ import subprocess
 import threading
 import time
 
+import dns.exception
 import dns.message
 import dns.rcode
 import pytest
 
 from server import PATIENCE
 
-SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
+SAMPLE = re.compile(r'([a-z][a-z0-9_]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\.)*)"')
 
 
@@ -222,6 +223,42 @@ def test_cache_hits(svcdns):
     assert now.get('coredns_cache_misses_total') == 1501
     entries, evictions = now.get('coredns_cache_entries', type='success'), now.get('coredns_cache_evictions_total', type='success')
     assert entries <= 1024 and entries + evictions == 1501
+
+
+def test_acl_dns64_and_autopath(svcdns):
+    server = svcdns('''
+        lan.test:{PORT} {
+            prometheus 127.0.0.1:{PORT2}
+            acl {
+                block type TXT
+                filter type MX
+                drop type HINFO
+            }
+            dns64 {
+                allow_ipv4
+            }
+            autopath resolv.conf
+            hosts {
+                192.0.2.1 www.lan.test
+            }
+        }
+    ''', files={'resolv.conf': 'search pods.lan.test lan.test\n'})
+    here = {'server': f'dns://:{svcdns.port()}'}
+    for type in ('A', 'TXT', 'MX'):
+        server.ask('www.lan.test', type)
+    with pytest.raises(dns.exception.Timeout):
+        server.ask('www.lan.test', 'HINFO', timeout=0.3)
+    now = page(server)
+    assert now.get('coredns_acl_allowed_requests_total', view='', **here) == 1
+    for what in ('blocked', 'filtered', 'dropped'):
+        assert now.get(f'coredns_acl_{what}_requests_total', view='', zone='lan.test.', **here) == 1, what
+    assert now.get('coredns_dns_responses_total', plugin='acl', rcode='REFUSED') == 1
+    assert now.get('coredns_dns_responses_total', plugin='', rcode='NOERROR') == 1  # the one that was dropped
+    assert server.ask('www.lan.test', 'AAAA').answer
+    assert server.ask('www.pods.lan.test').answer
+    now = page(server)
+    assert now.get('coredns_dns64_requests_translated_total', **here) == 1
+    assert now.get('coredns_autopath_success_total', **here) == 1
 
 
 def test_rejects_and_failed_probes(svcdns):
