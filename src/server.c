@@ -362,7 +362,7 @@ static void begin(void *context, struct worker *worker, struct router *routers)
 	state->chains = memory_zero(server->block_count, sizeof(*state->chains));
 	state->selves = memory_zero(server->instance_count, sizeof(*state->selves));
 	state->refreshers = memory_zero(server->instance_count, sizeof(*state->refreshers));
-	state->refused = memory_zero(server->sites.listener_count, sizeof(*state->refused));
+	state->refused = memory_zero(server->sites.listener_count, sizeof(struct traffic *));
 	start_plugins(server, worker, state);
 	for (size_t i = 0; i < server->sites.listener_count; i++) {
 		fill_router(server, i, state->chains, &routers[i]);

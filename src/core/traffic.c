@@ -108,8 +108,7 @@ struct traffic *traffic_create(struct metrics *metrics, unsigned worker, const s
 {
 	const char *const values[] = {labels->server, labels->view, labels->zone};
 	unsigned plugins = labels->plugin_count;
-	struct traffic *traffic =
-		memory_alloc(sizeof(*traffic) + (plugins + 1) * sizeof(*traffic->responses));
+	struct traffic *traffic = memory_alloc(sizeof(*traffic) + (plugins + 1) * sizeof(struct cell *));
 
 	traffic->requests = metrics_cells(metrics, worker, &requests, values);
 	traffic->durations = metrics_cells(metrics, worker, &durations, values);

@@ -88,10 +88,10 @@ static bool read_port(const char *text, uint16_t *ret, struct error *error)
 static bool look_up(const char *host, uint16_t port, union address *ret, struct error *error)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *chosen;
-	struct addrinfo *found;
+	struct addrinfo *found = NULL;
 	int code = getaddrinfo(host, NULL, &hints, &found);
 
-	if (code != 0)
+	if (code != 0 || !found)
 		return error_set(error, "listen tcp: lookup %s: %s", host,
 			code == EAI_NONAME ? "no such host" : gai_strerror(code));
 	chosen = found;
@@ -110,8 +110,8 @@ static bool look_up(const char *host, uint16_t port, union address *ret, struct 
 bool http_address_parse(const char *text, union address *ret, struct error *error)
 {
 	const struct ip any = {.family = socket_has_ipv6() ? 6 : 4};
-	struct host_port parts;
-	uint16_t port;
+	struct host_port parts = {.port = ""};
+	uint16_t port = 0;
 
 	*ret = (union address){0};
 	if (!split(text, &parts, error) || !read_port(parts.port, &port, error))

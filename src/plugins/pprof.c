@@ -3,7 +3,6 @@
  * with curl.
  */
 #include <dirent.h>
-#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +11,16 @@
 
 #include "svcdns/http.h"
 #include "svcdns/log.h"
+#include "svcdns/proc.h"
 #include "svcdns/setup.h"
 
 #define TOPIC	 "plugin/pprof"
 #define PATH	 "/debug/pprof/"
 #define BARE	 "/debug/pprof"
 #define TEXT_MAX 64
+
+#define STAT_USER   14 /* fields of /proc/PID/stat: CPU time in ticks */
+#define STAT_SYSTEM 15
 
 enum { FOUND = 302, NOT_FOUND = 404, NOT_IMPLEMENTED = 501 };
 
@@ -41,13 +44,11 @@ static void put_file(struct buffer *out, const char *path)
 	buffer_finish(&text);
 }
 
-/* Name and times stand in a line of /proc/self/task/ID/stat: "ID (NAME) STATE ...", fields 14 and 15 are user
- * and system time in ticks (proc(5)). */
+/* "ID (NAME) STATE ...": a line of /proc/self/task/ID/stat. */
 static void put_thread(struct buffer *out, const char *id)
 {
 	double hz = (double)sysconf(_SC_CLK_TCK);
-	uint64_t user = 0, system = 0;
-	char path[TEXT_MAX], state = '?';
+	char path[TEXT_MAX];
 	const char *name, *end;
 	struct buffer text;
 
@@ -56,11 +57,10 @@ static void put_thread(struct buffer *out, const char *id)
 	put_file(&text, path);
 	name = strchr(text.bytes, '(');
 	end = strrchr(text.bytes, ')');
-	if (name && end &&
-		sscanf(end + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &state,
-			&user, &system) == 3)
-		buffer_format(out, "%-16.*s %7s   %c %10.2f %10.2f\n", (int)(end - name - 1), name + 1, id,
-			state, (double)user / hz, (double)system / hz);
+	if (name && end)
+		buffer_format(out, "%-16.*s %7s   %.1s %10.2f %10.2f\n", (int)(end - name - 1), name + 1, id,
+			end + 2, (double)proc_stat_number(text.bytes, STAT_USER) / hz,
+			(double)proc_stat_number(text.bytes, STAT_SYSTEM) / hz);
 	buffer_finish(&text);
 }
 

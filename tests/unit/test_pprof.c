@@ -75,9 +75,11 @@ static void test_threads(void **state)
 static void test_heap(void **state)
 {
 	const char *text = get(*state, "/debug/pprof/heap", "200 ");
+	const char *resident = strstr(text, "\nVmRSS:");
 
-	assert_true(strtoul(strstr(text, "in use") + strlen("in use"), NULL, 10) > 0);
-	assert_non_null(strstr(text, "\nVmRSS:"));
+	assert_non_null(strstr(text, "\nin use "));
+	assert_non_null(resident);
+	assert_true(strtoul(resident + strlen("\nVmRSS:"), NULL, 10) > 0);
 }
 
 static void test_descriptors_and_command(void **state)

@@ -2,13 +2,13 @@
 #include "process.h"
 
 #include <dirent.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "svcdns/proc.h"
 
 #define STAT_START 22	     /* field of /proc/self/stat, as proc(5) counts them */
 #define UNLIMITED  0x1p64    /* what Go's library shows for it */
@@ -95,13 +95,12 @@ static void add_limit(
 static void add_memory(struct metrics_page *page)
 {
 	double page_size = (double)sysconf(_SC_PAGESIZE);
-	uint64_t virtual, resident;
 	struct buffer text;
+	char *at;
 
-	if (read_file("/proc/self/statm", &text) &&
-		sscanf(text.bytes, "%" SCNu64 " %" SCNu64, &virtual, &resident) == 2) {
-		metrics_sample(page, &virtual_bytes, NULL, (double)virtual * page_size);
-		metrics_sample(page, &resident_bytes, NULL, (double)resident * page_size);
+	if (read_file("/proc/self/statm", &text)) {
+		metrics_sample(page, &virtual_bytes, NULL, (double)strtoull(text.bytes, &at, 10) * page_size);
+		metrics_sample(page, &resident_bytes, NULL, (double)strtoull(at, NULL, 10) * page_size);
 	}
 	buffer_finish(&text);
 }
@@ -173,18 +172,13 @@ static double seconds_on(clockid_t clock)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Fields are counted from behind the program's name, which may have blanks and brackets itself. */
 static double ticks_at_start(void)
 {
 	double ticks = 0;
 	struct buffer text;
-	const char *at;
 
-	if (read_file("/proc/self/stat", &text) && (at = strrchr(text.bytes, ')'))) {
-		for (int field = 2; field < STAT_START && *at; field++)
-			at += strcspn(at, " ") + 1;
-		ticks = strtod(at, NULL);
-	}
+	if (read_file("/proc/self/stat", &text))
+		ticks = (double)proc_stat_number(text.bytes, STAT_START);
 	buffer_finish(&text);
 	return ticks;
 }

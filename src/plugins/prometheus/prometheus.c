@@ -150,7 +150,7 @@ static void close_endpoint(void *config)
 /* Those of the chain, each once. */
 static void list_plugins(struct prometheus_worker *w)
 {
-	w->plugins = memory_alloc(w->place->plugin_count * sizeof(*w->plugins));
+	w->plugins = memory_alloc(w->place->plugin_count * sizeof(struct plugin *));
 	for (size_t i = 0; i < w->place->plugin_count; i++) {
 		const struct plugin *plugin = w->place->plugins[i].plugin;
 
@@ -163,7 +163,8 @@ static void *start(void *config, struct worker *worker)
 {
 	const struct prometheus *prometheus = config;
 	const struct place *place = prometheus->setup->place;
-	struct prometheus_worker *w = memory_zero(1, sizeof(*w) + place->site_count * sizeof(*w->traffic));
+	struct prometheus_worker *w =
+		memory_zero(1, sizeof(*w) + place->site_count * sizeof(struct traffic *));
 	const char **names;
 
 	w->place = place;
