@@ -4,6 +4,8 @@
 
 #include "svcdns/plugin.h"
 
+#define CHAIN_LOOKING_MAX 4
+
 struct link {
 	const struct plugin *plugin;
 	void                *self;
@@ -13,10 +15,15 @@ struct link {
 struct chain {
 	struct link *links;                 /* in the order of the registry; owned by whoever built the chain */
 	unsigned     count;
+	unsigned     looking[CHAIN_LOOKING_MAX]; /* indices of the links with look_ahead(); set by chain_lay_out() */
+	unsigned     looking_count;
 };
 
-/* Gives every link its place in the request state; aborts if REQUEST_STATE_MAX does not hold them (a bug). */
+/* Gives every link its place in the request state, and finds those that look ahead; aborts if REQUEST_STATE_MAX does not hold them (a bug). */
 void chain_lay_out(struct chain *chain);
+
+/* Calls look_ahead() of all its plugins for request, whose chain is set. */
+void chain_look_ahead(struct request *request, unsigned step);
 
 /* Serves request from link `from` on, downwards and up again to the top. */
 enum verdict chain_serve(struct request *request, const struct chain *chain, unsigned from);

@@ -26,6 +26,10 @@ struct plugin {
 	bool (*open)(void *config, struct error *error);
 	void *(*start)(void *config, struct worker *worker);   /* once per worker; without it, self is the config */
 	void (*refresh)(void *self);        /* on the worker's thread, between two batches of queries */
+	/* Before serve(), for a whole batch: step 0 of every request, then step 1 of every one. It asks the processor for
+	 * memory that serve() will read, and may keep what it has computed in request_state(), which is good as long as
+	 * request->is_foreseen. Children are not looked ahead at. */
+	void (*look_ahead)(void *self, struct request *request, unsigned step);
 	enum verdict (*serve)(void *self, struct request *request);           /* way down; NULL: not part of the chain */
 	enum verdict (*resume)(void *self, struct request *request, struct request *child);   /* request_ask_below() */
 	/* Way up: once for every request for which serve() returned VERDICT_NEXT. A query that a plugin below dropped

@@ -31,6 +31,13 @@ enum verdict {
 	VERDICT_DROP                        /* no reply at all */
 };
 
+enum admission {
+	ADMISSION_SERVE,                    /* `chain` is to serve it */
+	ADMISSION_FAIL,                     /* the reply is an error that only has to be finished */
+	ADMISSION_REJECT,                   /* the reply is a header, and complete */
+	ADMISSION_DROP
+};
+
 struct request {
 	/* Where it came from. */
 	struct worker       *worker;
@@ -57,7 +64,10 @@ struct request {
 	uint16_t      extended_error_code;
 	char          error[192];           /* why it failed, for the errors plugin; "" if it did not */
 
+	bool          is_foreseen;          /* look_ahead() of its plugins was called, for the question as it stands there now */
+
 	/* Its place in the chain. */
+	enum admission      admission;      /* what query_read() made of it */
 	const struct route *route;          /* by which it came to the chain; of a child that asks below, its parent's */
 	const struct chain *chain;
 	unsigned            first;          /* index of the topmost link that sees it: not 0 for some children */

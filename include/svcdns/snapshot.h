@@ -15,6 +15,14 @@ void             snapshot_unref(struct snapshot *snapshot);             /* any t
 const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
 	const uint8_t *name, size_t name_length);
 
+/* The same in steps, for many names at a time: the hash, then twice a request for the memory that comes next. */
+uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length, const uint8_t *name,
+	size_t name_length);                    /* labels of 63 octets at most */
+void     snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash);
+void     snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash);
+const struct service *snapshot_service_by_hash(const struct snapshot *snapshot, uint64_t hash, const uint8_t *namespace,
+	size_t namespace_length, const uint8_t *name, size_t name_length);
+
 /* True for a Namespace object of the table that feed_config's namespaces and namespace_labels let through. */
 bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *namespace, size_t length);
 

@@ -1,8 +1,8 @@
-/* Joins a Service and its EndpointSlices to one block: header, ports, lists of ports, endpoints, ClusterIPs,
- * texts. The texts of an object are copied as a whole, so that what refers to them only moves by one
- * distance. EndpointSlices that declare the same ports share one list of them; most Services have a single
- * list. Invariant: the block is determined by the objects, padding included, so that it can be compared as
- * octets. */
+/* Joins a Service and its EndpointSlices to one block: header, ports, lists of ports, ClusterIPs, texts,
+ * endpoints. What most answers are made of stands together, at the beginning. The texts of an object are
+ * copied as a whole, so that what refers to them only moves by one distance. EndpointSlices that declare the
+ * same ports share one list of them; most Services have a single list. Invariant: the block is determined by
+ * the objects, padding included, so that it can be compared as octets. */
 #include "schema.h"
 
 #include <string.h>
@@ -104,18 +104,26 @@ static void make_plan(struct plan *plan, const struct entity *entity)
 		add_part(plan, &slice->object);
 }
 
+static uint32_t aligned(uint32_t at)
+{
+	const uint32_t alignment = _Alignof(struct endpoint);
+
+	return (at + alignment - 1) / alignment * alignment;
+}
+
 static struct service *allocate(const struct plan *plan)
 {
 	uint32_t cluster_ips = plan->service ? plan->service->addresses : 0;
 	uint32_t port_at = sizeof(struct service);
 	uint32_t slice_at = port_at + plan->ports * (uint32_t)sizeof(struct port);
-	uint32_t endpoint_at = slice_at + plan->lists * (uint32_t)sizeof(struct slice);
-	uint32_t cluster_ip_at = endpoint_at + plan->endpoints * (uint32_t)sizeof(struct endpoint);
+	uint32_t cluster_ip_at = slice_at + plan->lists * (uint32_t)sizeof(struct slice);
 	uint32_t text_at = cluster_ip_at + cluster_ips * (uint32_t)sizeof(struct cluster_ip);
-	struct service *service = memory_zero(1, text_at + plan->texts);
+	uint32_t endpoint_at = aligned(text_at + (uint32_t)plan->texts);
+	uint32_t size = endpoint_at + plan->endpoints * (uint32_t)sizeof(struct endpoint);
+	struct service *service = memory_zero(1, size);
 
 	shared_init(&service->shared);
-	service->size = text_at + (uint32_t)plan->texts;
+	service->size = size;
 	service->cluster_ips = cluster_ips;
 	service->ports = plan->ports;
 	service->service_ports = plan->service_ports;
@@ -244,7 +252,7 @@ static struct service *build(const struct plan *plan)
 		name_absent(&fill, plan->parts[0].slice);
 	for (uint32_t i = 0; i < plan->part_count; i++)
 		put_part(&fill, &plan->parts[i]);
-	assert(fill.text == service->size);
+	assert(aligned(fill.text) == service->endpoint_at);
 	return service;
 }
 

@@ -13,9 +13,12 @@ void chain_lay_out(struct chain *chain)
 	const size_t alignment = _Alignof(max_align_t);
 	size_t used = 0;
 
+	chain->looking_count = 0;
 	for (unsigned i = 0; i < chain->count; i++) {
 		chain->links[i].state = used;
 		used += (chain->links[i].plugin->state_size + alignment - 1) & ~(alignment - 1);
+		if (chain->links[i].plugin->look_ahead && chain->looking_count < CHAIN_LOOKING_MAX)
+			chain->looking[chain->looking_count++] = i;
 	}
 	if (used > REQUEST_STATE_MAX)
 		abort();
@@ -24,6 +27,18 @@ void chain_lay_out(struct chain *chain)
 void *request_state(struct request *request)
 {
 	return request->state + request->chain->links[request->position].state;
+}
+
+void chain_look_ahead(struct request *request, unsigned step)
+{
+	const struct chain *chain = request->chain;
+
+	for (unsigned i = 0; i < chain->looking_count; i++) {
+		const struct link *link = &chain->links[chain->looking[i]];
+
+		request->position = chain->looking[i];
+		link->plugin->look_ahead(link->self, request, step);
+	}
 }
 
 /* VERDICT_PENDING: a plugin has to ask first; the way goes on from its place. */

@@ -67,6 +67,7 @@ static void begin(struct request *request, struct request *parent, const struct 
 	request->answered_by = NULL;
 	request->is_waiting = false;
 	request->is_detached = false;
+	request->is_foreseen = false;
 	request->parent = parent;
 	request->depth = parent ? parent->depth + 1 : 0;
 	request->deliver = NULL;

@@ -23,6 +23,8 @@ struct map_shard {
 	struct map_entry entries[];
 };
 
+static const struct map_place nowhere;
+
 struct walk { /* over the entries of a map in their order */
 	const struct map *map;
 	size_t shard;
@@ -128,13 +130,13 @@ static struct map_shard *shard_create(const struct merge *merge, bool holds_shar
 /* The entry the walk stands at; NULL at its end. */
 static const struct map_entry *walk_at(struct walk *walk)
 {
-	size_t shards = walk->map->shards ? (size_t)1 << walk->map->bits : 0;
+	size_t shards = walk->map->places ? (size_t)1 << walk->map->bits : 0;
 
 	for (; walk->shard < shards; walk->shard++, walk->index = 0) {
-		const struct map_shard *shard = walk->map->shards[walk->shard];
+		const struct map_place *place = &walk->map->places[walk->shard];
 
-		if (shard && walk->index < shard->count)
-			return &shard->entries[walk->index];
+		if (walk->index < place->count)
+			return &place->shard->entries[walk->index];
 	}
 	return NULL;
 }
@@ -194,11 +196,11 @@ static struct map_shard *next_shard(struct merge *merge, size_t i, const struct 
 	bool changes = merge->change < merge->changes_end && shard_of(merge->change->hash, fresh->bits) == i;
 	struct map_shard *shard;
 
-	if (changes || fresh->bits != old->bits || !old->shards) {
+	if (changes || fresh->bits != old->bits || !old->places) {
 		merge_shard(merge, i, fresh->bits);
 		return shard_create(merge, fresh->holds_shared);
 	}
-	shard = old->shards[i];
+	shard = old->places[i].shard;
 	if (shard)
 		shared_ref(&shard->shared);
 	merge->old.shard = i + 1;
@@ -215,36 +217,59 @@ void map_apply(const struct map *old, struct map_change *changes, size_t count, 
 		.old.map = old, .change = changes, .changes_end = kept ? changes + kept : changes};
 
 	fresh.bits = choose_bits(old->bits, fresh.count);
-	fresh.shards = memory_alloc(sizeof(struct map_shard *) << fresh.bits);
-	for (size_t i = 0; i < (size_t)1 << fresh.bits; i++)
-		fresh.shards[i] = next_shard(&merge, i, &fresh);
+	fresh.places = memory_alloc(sizeof(struct map_place) << fresh.bits);
+	for (size_t i = 0; i < (size_t)1 << fresh.bits; i++) {
+		struct map_shard *shard = next_shard(&merge, i, &fresh);
+
+		fresh.places[i] = (struct map_place){shard, shard ? shard->count : 0};
+	}
 	memory_free(merge.entries);
 	*ret = fresh;
 }
 
 void map_finish(struct map *map)
 {
-	for (size_t i = 0; map->shards && i < (size_t)1 << map->bits; i++)
-		shard_unref(map->shards[i], map->holds_shared);
-	memory_free(map->shards);
+	for (size_t i = 0; map->places && i < (size_t)1 << map->bits; i++)
+		shard_unref(map->places[i].shard, map->holds_shared);
+	memory_free(map->places);
 	*map = (struct map){0};
+}
+
+static const struct map_place *place_of(const struct map *map, uint64_t hash)
+{
+	return map->places ? &map->places[shard_of(hash, map->bits)] : &nowhere;
+}
+
+static uint32_t guess(const struct map *map, const struct map_place *place, uint64_t hash)
+{
+	return (uint32_t)(((hash << map->bits) >> 32) * place->count >> 32);
+}
+
+void map_prefetch(const struct map *map, uint64_t hash)
+{
+	const struct map_place *place = place_of(map, hash);
+
+	if (place->count)
+		__builtin_prefetch(&place->shard->entries[guess(map, place, hash)]);
 }
 
 size_t map_find(const struct map *map, uint64_t hash, const struct map_entry **ret_first)
 {
-	const struct map_shard *shard = map->shards ? map->shards[shard_of(hash, map->bits)] : NULL;
+	const struct map_place *place = place_of(map, hash);
+	const struct map_entry *entries;
 	uint32_t first, last;
 
-	if (!shard)
+	if (!place->count)
 		return 0;
-	first = (uint32_t)(((hash << map->bits) >> 32) * shard->count >> 32);
-	while (first > 0 && shard->entries[first - 1].hash >= hash)
+	entries = place->shard->entries;
+	first = guess(map, place, hash);
+	while (first > 0 && entries[first - 1].hash >= hash)
 		first--;
-	while (first < shard->count && shard->entries[first].hash < hash)
+	while (first < place->count && entries[first].hash < hash)
 		first++;
-	for (last = first; last < shard->count && shard->entries[last].hash == hash;)
+	for (last = first; last < place->count && entries[last].hash == hash;)
 		last++;
-	*ret_first = &shard->entries[first];
+	*ret_first = &entries[first];
 	return last - first;
 }
 

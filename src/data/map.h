@@ -11,9 +11,15 @@ struct map_entry {
 
 struct map_shard;
 
-struct map {			   /* a zeroed one is an empty map */
-	struct map_shard **shards; /* 1 << bits of them; NULL: an empty one */
-	size_t count;		   /* entries */
+struct map_place { /* in the directory; count stands here, so that a look-up need not touch the shard's header
+		    */
+	struct map_shard *shard; /* NULL: an empty one */
+	uint32_t count;
+};
+
+struct map {			  /* a zeroed one is an empty map */
+	struct map_place *places; /* 1 << bits of them */
+	size_t count;		  /* entries */
 	unsigned bits;
 	bool holds_shared; /* values are pointers to memory that begins with a struct shared */
 };
@@ -30,6 +36,8 @@ void map_finish(struct map *map);
 
 /* The entries with this hash, side by side and ordered by value: returns how many. */
 size_t map_find(const struct map *map, uint64_t hash, const struct map_entry **ret_first);
+/* Asks for the memory that map_find() will read. */
+void map_prefetch(const struct map *map, uint64_t hash);
 /* All entries: *cursor begins at 0; NULL: no more. */
 const struct map_entry *map_each(const struct map *map, uint64_t *cursor);
 

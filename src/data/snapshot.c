@@ -9,7 +9,9 @@
 #include "svcdns/table.h"
 #include "view.h"
 
-#define LABEL_MAX 63
+#define LABEL_MAX  63
+#define CACHE_LINE 64
+#define PREFETCHED 256 /* octets of a block */
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
@@ -62,16 +64,34 @@ static const struct service *service_at(const struct map_entry *entry)
 	return (const struct service *)(uintptr_t)entry->value;
 }
 
-const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace,
-	size_t namespace_length, const uint8_t *name, size_t name_length)
+uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
+	const uint8_t *name, size_t name_length)
+{
+	return view_hash_name(&snapshot->key, namespace, namespace_length, name, name_length);
+}
+
+void snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash)
+{
+	map_prefetch(&snapshot->services, hash);
+}
+
+/* Header, ports, ClusterIPs and names: what stands before the endpoints in most blocks. */
+void snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash)
 {
 	const struct map_entry *entry;
-	size_t count;
 
-	if (namespace_length > LABEL_MAX || name_length > LABEL_MAX)
-		return NULL;
-	count = map_find(&snapshot->services,
-		view_hash_name(&snapshot->key, namespace, namespace_length, name, name_length), &entry);
+	if (!map_find(&snapshot->services, hash, &entry))
+		return;
+	for (size_t line = 0; line < PREFETCHED; line += CACHE_LINE)
+		__builtin_prefetch((const uint8_t *)service_at(entry) + line);
+}
+
+const struct service *snapshot_service_by_hash(const struct snapshot *snapshot, uint64_t hash,
+	const uint8_t *namespace, size_t namespace_length, const uint8_t *name, size_t name_length)
+{
+	const struct map_entry *entry;
+	size_t count = map_find(&snapshot->services, hash, &entry);
+
 	for (; count; count--, entry++) {
 		const struct service *service = service_at(entry);
 
@@ -80,6 +100,16 @@ const struct service *snapshot_service(const struct snapshot *snapshot, const ui
 			return service;
 	}
 	return NULL;
+}
+
+const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace,
+	size_t namespace_length, const uint8_t *name, size_t name_length)
+{
+	if (namespace_length > LABEL_MAX || name_length > LABEL_MAX)
+		return NULL;
+	return snapshot_service_by_hash(snapshot,
+		snapshot_hash(snapshot, namespace, namespace_length, name, name_length), namespace,
+		namespace_length, name, name_length);
 }
 
 bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *namespace, size_t length)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define RECEIVE_BUFFER (4 << 20) /* octets: some ten thousand queries while a worker is not scheduled */
+#define RECEIVE_BUFFER (8 << 20) /* octets: some twenty thousand queries while a worker is not scheduled */
 #define BACKLOG	       4096
 
 static bool set(int fd, int level, int option, int value)

@@ -212,7 +212,7 @@ void udp_flush(struct udp *udp)
 	set_blocked(udp, false);
 }
 
-static void answer(struct udp *udp, struct request *request, struct mmsghdr *message)
+static void read_query(struct udp *udp, struct request *request, struct mmsghdr *message)
 {
 	request->router = udp->router;
 	request->transport = TRANSPORT_UDP;
@@ -222,7 +222,12 @@ static void answer(struct udp *udp, struct request *request, struct mmsghdr *mes
 	request->received = request->worker->now;
 	request->deliver = deliver;
 	request->owner = udp;
-	switch (query_answer(request, message->msg_len)) {
+	query_read(request, message->msg_len);
+}
+
+static void serve(struct udp *udp, struct request *request)
+{
+	switch (query_serve(request)) {
 	case VERDICT_ANSWERED:
 		append(udp, request);
 		break;
@@ -243,7 +248,11 @@ static bool serve_batch(struct udp *udp)
 		return false;
 	net_worker_turn(udp->owner);
 	for (unsigned i = 0; i < (unsigned)count; i++)
-		answer(udp, batch->requests[i], &batch->receive[i]);
+		read_query(udp, batch->requests[i], &batch->receive[i]);
+	for (unsigned i = 0; i < (unsigned)count; i++)
+		query_look_ahead(batch->requests[i]);
+	for (unsigned i = 0; i < (unsigned)count; i++)
+		serve(udp, batch->requests[i]);
 	udp_flush(udp);
 	for (unsigned i = 0; i < (unsigned)count; i++)
 		fill_slot(batch, i); /* with requests that have just been used: their memory is still near */

@@ -18,7 +18,7 @@
 	KNOWN(https3) \
 	BUILT(timeouts) \
 	BUILT(multisocket) \
-	KNOWN(reload) \
+	BUILT(reload) \
 	BUILT(nsid) \
 	BUILT(bufsize) \
 	BUILT(bind) \

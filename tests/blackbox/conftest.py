@@ -1,7 +1,8 @@
-"""Fixtures of the black-box tests; what they give is described in server.py."""
+"""Fixtures of the black-box tests; what they give is described in server.py and room.py."""
 
 import pytest
 
+from room import NotPermitted, Room
 from server import Lab
 
 
@@ -10,3 +11,13 @@ def svcdns(tmp_path):
     lab = Lab(tmp_path)
     yield lab
     lab.finish()
+
+
+@pytest.fixture
+def room(tmp_path_factory):
+    try:
+        room = Room(tmp_path_factory.mktemp('room'))
+    except NotPermitted as reason:
+        pytest.skip(f'no network and mount namespaces of our own here: {reason}')
+    yield room
+    room.close()

@@ -19,6 +19,8 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
         for what is to be refused: returns (exit code, text on stderr, text on stdout).
     svcdns.port(), svcdns.port(2), svcdns.folder
         what {PORT}, {PORT2} and {DIR} stand for.
+    svcdns.room = …
+        starts servers in a room (room.py).
 
     server.ask(name, type='A', tcp=False, to='127.0.0.1', port=None, timeout=10, **options of dns.message.make_query)
     server.exchange(query, tcp=False, …)        the same for a dns.message.Message
@@ -31,6 +33,8 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
     server.signal(signal.SIGTERM)
     server.wait() -> exit code                  after a signal that ends it
     server.stop()                               SIGTERM, and must exit with 0; the end of the test does it by itself
+
+    eventually(lambda: ...)                     waits until something is true: for what no line tells
 
 Everything that was started is stopped at the end of the test, which fails if a server had died, did not exit
 with 0, or wrote a sanitizer's report.
@@ -60,9 +64,26 @@ def program():
     return os.environ.get('SVCDNS', str(ROOT / 'build/dev/svcdns'))
 
 
+def eventually(is_so, patience=PATIENCE):
+    """Waits until is_so() is true."""
+    deadline = time.monotonic() + patience
+    while not is_so():
+        assert time.monotonic() < deadline, 'it never came true'
+        time.sleep(0.002)
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(('::1', 0))
+            return True
+    except OSError:
+        return False
+
+
 class Ports:
-    """Free ports. Each is held by a TCP socket that is bound but does not listen: SO_REUSEPORT lets svcdns in, and nobody
-    else is given the port meanwhile."""
+    """Free ports, at every address. Each is held by a TCP socket that is bound but does not listen: SO_REUSEPORT lets svcdns
+    in, and nobody else is given the port meanwhile."""
 
     def __init__(self):
         self.held = {}
@@ -74,11 +95,12 @@ class Ports:
 
     @staticmethod
     def hold():
+        family = socket.AF_INET6 if has_ipv6() else socket.AF_INET  # the former stands for both
         while True:
-            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            tcp = socket.socket(family, socket.SOCK_STREAM)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            tcp.bind(('127.0.0.1', 0))
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(('', 0))
+            with socket.socket(family, socket.SOCK_DGRAM) as udp:
                 try:
                     udp.bind(('', tcp.getsockname()[1]))
                     return tcp
@@ -95,6 +117,7 @@ class Lab:
         self.folder = folder
         self.ports = Ports()
         self.servers = []
+        self.room = None
 
     def port(self, number=1):
         return self.ports.get(number)
@@ -112,7 +135,8 @@ class Lab:
 
     def command(self, corefile, arguments):
         conf = [] if corefile is None else ['-conf', str(self.folder / 'Corefile')]
-        return [program(), *conf, *(self.fill_in(str(a)) for a in arguments)]
+        command = [program(), *conf, *(self.fill_in(str(a)) for a in arguments)]
+        return self.room.command(*command) if self.room else command
 
     def environment(self, env):
         return {**os.environ, **(env or {})}

@@ -1,5 +1,6 @@
 """Command line, signals, exit codes, and what is printed: those of CoreDNS."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -263,7 +264,7 @@ def upstream():
         yield sock
 
 
-def start_forwarding(svcdns, upstream, client):
+def start_forwarding(svcdns, upstream, client, env=None):
     """A server, and the query that it has sent to the upstream on behalf of the client."""
     server = svcdns(f'''
         .:{{PORT}} {{
@@ -271,7 +272,7 @@ def start_forwarding(svcdns, upstream, client):
                 max_fails 0
             }}
         }}
-    ''')
+    ''', env=env)
     client.settimeout(20)
     client.connect(('127.0.0.1', svcdns.port()))
     client.send(dns.message.make_query('example.org', 'A').to_wire())
@@ -298,8 +299,11 @@ def test_sigint_does_not_wait(svcdns, upstream):
 
 
 def test_second_sigint_ends_a_shutdown(svcdns, upstream):
+    # It ends in the middle of a shutdown, on purpose: a worker without queries has finished by then, and waits to be joined
+    # behind the one that has one. To ThreadSanitizer that is a leak; everywhere else its report of one counts.
+    env = {'TSAN_OPTIONS': os.environ.get('TSAN_OPTIONS', '') + ':report_thread_leaks=0'}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        server, _, _ = start_forwarding(svcdns, upstream, client)
+        server, _, _ = start_forwarding(svcdns, upstream, client, env)
         server.signal(signal.SIGTERM)
         server.wait_for('SIGTERM: Shutting down')
         server.signal(signal.SIGINT)

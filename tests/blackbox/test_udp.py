@@ -6,20 +6,13 @@ import dns.message
 import dns.rcode
 import pytest
 
+from server import has_ipv6
+
 COREFILE = '''
     .:{PORT} {
         whoami
     }
 '''
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-            sock.bind(('::1', 0))
-            return True
-    except OSError:
-        return False
 
 
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason='no IPv6 here')

@@ -1,20 +1,8 @@
 /* Any octets as a packet, over UDP or TCP, to a whole chain: errors, log, search, cache, kubernetes with a
  * small table, and an upstream that answers, waits, drops or never existed. What comes out has to be a
  * message of the right size. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "svcdns/chain.h"
-#include "svcdns/clock.h"
-#include "svcdns/corefile.h"
-#include "svcdns/memory.h"
+#include "../support/whole_chain.h"
 #include "svcdns/query.h"
-#include "svcdns/registry.h"
-#include "svcdns/router.h"
-#include "svcdns/setup.h"
-#include "svcdns/worker.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,10 +27,7 @@ static const char table_text[] =
 	" hostname: db-0, zone: a.b}, {addresses: [10.1.0.2]}], ports: [{name: pg, port: 5432}]},\n"
 	"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop}, status: {podIP: 10.1.0.1}}]}\n";
 
-static struct corefile corefile;
-static struct worker worker;
-static struct chain chain;
-static struct router router;
+static struct whole_chain whole;
 static struct request *waiting;
 static unsigned behaviour; /* of the upstream, chosen by the input */
 
@@ -70,65 +55,15 @@ static enum verdict upstream(void *self, struct request *r)
 
 static const struct plugin plugin_upstream = {.name = "upstream", .takes_any_class = true, .serve = upstream};
 
-static void add_link(const struct plugin *plugin, void *self)
-{
-	chain.links = memory_resize(chain.links, (chain.count + 1) * sizeof(*chain.links));
-	chain.links[chain.count++] = (struct link){.plugin = plugin, .self = self};
-}
-
-static void set_up(const struct registration *registration, struct setup *setup, struct error *error)
-{
-	const struct directive *directive = corefile.blocks->directives;
-	void *config;
-
-	while (directive && strcmp(directive->name, registration->name) != 0)
-		directive = directive->next;
-	if (!directive)
-		return;
-	setup->plugin = registration->plugin;
-	setup->directive = directive;
-	config = registration->plugin->setup(setup, error);
-	if (!config || (registration->plugin->open && !registration->plugin->open(config, error)))
-		abort();
-	add_link(registration->plugin,
-		registration->plugin->start ? registration->plugin->start(config, &worker) : config);
-}
-
-static void build(const char *table_path)
-{
-	static struct bind no_bind;
-	struct setup setup = {.bind = &no_bind};
-	struct route *route = memory_zero(1, sizeof(*route));
-	struct error error = {""};
-	char text[2048];
-
-	snprintf(text, sizeof(text), corefile_text, table_path);
-	if (!corefile_parse(&corefile, "Corefile", text, strlen(text), registry_knows, &error))
-		abort();
-	setup.arena = &corefile.arena;
-	zones_add(&setup.zones, setup.arena, ".");
-	worker_init(&worker, 0, NULL);
-	worker.now = clock_monotonic();
-	for (const struct registration *r = registry; r->name; r++)
-		set_up(r, &setup, &error);
-	add_link(&plugin_upstream, NULL);
-	chain_lay_out(&chain);
-	route->zone = setup.zones.names[0];
-	route->chain = &chain;
-	router_init(&router, route, 1);
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	char path[] = "/tmp/svcdns-fuzz-XXXXXX.yaml";
-	int fd = mkstemps(path, 5);
+	char path[64], text[2048];
 
 	(void)argc;
 	(void)argv;
-	if (fd < 0 || write(fd, table_text, sizeof(table_text) - 1) != sizeof(table_text) - 1)
-		abort();
-	close(fd);
-	build(path);
+	whole_chain_write_table(table_text, path);
+	snprintf(text, sizeof(text), corefile_text, path);
+	whole_chain_start(&whole, text, NULL, &plugin_upstream, NULL);
 	unlink(path);
 	return 0;
 }
@@ -158,13 +93,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > 4098)
 		return 0;
 	behaviour = data[0];
-	worker.now += data[1] * CLOCK_S;
-	r = request_take(&worker);
-	r->router = &router;
+	whole.worker.now += data[1] * CLOCK_S;
+	r = request_take(&whole.worker);
+	r->router = &whole.router;
 	r->transport = data[0] & 0x80 ? TRANSPORT_TCP : TRANSPORT_UDP;
 	r->client.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a010001)};
 	r->local = r->client;
-	r->received = worker.now;
+	r->received = whole.worker.now;
 	r->deliver = deliver;
 	memcpy(r->wire, data + 2, size - 2);
 	waiting = NULL;

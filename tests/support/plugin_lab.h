@@ -93,7 +93,7 @@ static inline void lab_start(struct lab *lab, const struct link *links, unsigned
 	lab->self = lab->plugin->start ? lab->plugin->start(lab->config, &lab->worker) : lab->config;
 	for (unsigned i = 0; i < count; i++)
 		lab->links[i] = links[i].plugin ? links[i] : (struct link){lab->plugin, lab->self, 0};
-	lab->chain = (struct chain){lab->links, count};
+	lab->chain = (struct chain){.links = lab->links, .count = count};
 	chain_lay_out(&lab->chain);
 	name_from_text(".", &route->zone);
 	route->chain = &lab->chain;

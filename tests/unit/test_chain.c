@@ -183,7 +183,7 @@ static void build(struct fixture *f, const struct plugin *const *plugins, unsign
 		f->steps[i] = (struct step){&f->trace, names[i]};
 		f->links[i] = (struct link){.plugin = plugins[i], .self = &f->steps[i]};
 	}
-	f->chain = (struct chain){f->links, count};
+	f->chain = (struct chain){.links = f->links, .count = count};
 	chain_lay_out(&f->chain);
 	assert_true(name_from_text(".", &route->zone));
 	route->chain = &f->chain;
@@ -418,6 +418,69 @@ static void test_state_does_not_overlap(void **state)
 	finish(&f);
 }
 
+/* A plugin that notes how it was looked ahead at, in the state that serve() finds. */
+static void note_step(void *self, struct request *request, unsigned step)
+{
+	unsigned *seen = request_state(request);
+
+	(void)self;
+	*seen = step == 0 ? 1 : *seen * 10 + step + 1;
+}
+
+static enum verdict answer_what_was_seen(void *self, struct request *request)
+{
+	unsigned *seen = request_state(request), *ret = self;
+
+	*ret = request->is_foreseen ? *seen : 0;
+	request_reply(request, RCODE_NOERROR, 0);
+	return VERDICT_ANSWERED;
+}
+
+static const struct plugin plugin_foresees = {
+	.name = "foresees",
+	.state_size = sizeof(unsigned),
+	.look_ahead = note_step,
+	.serve = answer_what_was_seen,
+};
+
+static size_t write_query(uint8_t *wire)
+{
+	memcpy(wire, query, sizeof(query) - 1);
+	return sizeof(query) - 1;
+}
+
+static void test_looking_ahead(void **state)
+{
+	unsigned seen = 0;
+	struct link links[] = {{&plugin_foresees, &seen, 0}};
+	struct chain chain = {.links = links, .count = 1};
+	struct route *route = memory_zero(1, sizeof(*route));
+	struct router router;
+	struct worker worker;
+	struct request *request;
+
+	(void)state;
+	chain_lay_out(&chain);
+	worker_init(&worker, 0, NULL);
+	name_from_text(".", &route->zone);
+	route->chain = &chain;
+	router_init(&router, route, 1);
+	request = request_take(&worker);
+	request->router = &router;
+	query_read(request, write_query(request->wire));
+	query_look_ahead(request);
+	assert_int_equal(query_serve(request), VERDICT_ANSWERED);
+	assert_int_equal(seen, 12);
+	assert_int_equal(query_answer(request, write_query(request->wire)), VERDICT_ANSWERED);
+	assert_int_equal(seen, 1);
+	query_read(request, 3); /* nothing to look at */
+	query_look_ahead(request);
+	assert_int_equal(query_serve(request), VERDICT_DROP);
+	request_release(request);
+	router_finish(&router);
+	worker_finish(&worker);
+}
+
 #define BURST 1000
 
 static void test_pool_gives_memory_back(void **state)
@@ -469,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_dropped_is_not_amended),
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_state_does_not_overlap),
+		cmocka_unit_test(test_looking_ahead),
 		cmocka_unit_test(test_pool_gives_memory_back),
 	};
 

@@ -162,7 +162,7 @@ static void begin(void *context, struct worker *worker, struct router *routers)
 
 	*echo = (struct echo){.worker = worker, .seen = &f->seen};
 	echo->link = (struct link){.plugin = &echo_plugin, .self = echo};
-	echo->chain = (struct chain){&echo->link, 1};
+	echo->chain = (struct chain){.links = &echo->link, .count = 1};
 	chain_lay_out(&echo->chain);
 	name_from_text(".", &route->zone);
 	route->chain = &echo->chain;

@@ -46,7 +46,7 @@ static int setup(void **state)
 	f->records = 1;
 	f->plugin = (struct plugin){.name = "fake", .serve = answer_a};
 	f->link = (struct link){.plugin = &f->plugin, .self = &f->records};
-	f->chain = (struct chain){&f->link, 1};
+	f->chain = (struct chain){.links = &f->link, .count = 1};
 	chain_lay_out(&f->chain);
 	assert_true(name_from_text("example", &route->zone));
 	route->chain = &f->chain;

@@ -46,7 +46,7 @@ static size_t ask(const struct message *message, bool with_edns, uint8_t out[102
 	static const char query[] = "\x12\x34\x01\0\0\1\0\0\0\0\0\0" QUESTION OPT("\0\0\0\0");
 	struct message copy = *message;
 	struct link link = {.plugin = &plugin, .self = &copy};
-	struct chain chain = {&link, 1};
+	struct chain chain = {.links = &link, .count = 1};
 	struct route *route = memory_zero(1, sizeof(*route));
 	struct router router;
 	struct worker worker;

@@ -175,7 +175,7 @@ static void test_versions_share_shards(void **state)
 	assert_int_equal(map.bits, next.bits);
 	assert_true(map.bits > 2);
 	for (size_t i = 0; i < (size_t)1 << map.bits; i++)
-		copied += map.shards[i] != next.shards[i];
+		copied += map.places[i].shard != next.places[i].shard;
 	assert_int_equal(copied, 1);
 	map_finish(&map);
 	for (size_t i = 0; i < ARRAY_LENGTH(values); i++)

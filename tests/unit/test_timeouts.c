@@ -1,4 +1,4 @@
-/* timeouts and multisocket: what they take, what they refuse, and where the values go. */
+/* timeouts, multisocket and reload: what they take, what they refuse, and where the values go. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "../support/plugin_lab.h"
 #include "svcdns/clock.h"
 
-extern const struct plugin plugin_timeouts, plugin_multisocket;
+extern const struct plugin plugin_timeouts, plugin_multisocket, plugin_reload;
 
 #define S	    ((int64_t)CLOCK_S)
 #define PLACE(line) "Corefile:" #line " - Error during parsing: "
@@ -105,12 +105,42 @@ static void test_multisocket(void **state)
 	}
 }
 
+static void test_reload(void **state)
+{
+	static const struct {
+		const char *directive, *message; /* NULL: it is taken */
+	} table[] = {
+		{"reload", NULL},
+		{"reload 2s", NULL},
+		{"reload 1m 0s", NULL},
+		{"reload 10s 1s", NULL},
+		{"reload 10s\nreload nonsense", NULL},
+		{"reload 10s {\njitter 1s\n}", NULL},
+		{"reload 1999ms", "interval value must be greater or equal to 2s"},
+		{"reload 30", "time: missing unit in duration \"30\""},
+		{"reload 10s 500ms", "jitter value must be 0 or greater or equal to 1s"},
+		{"reload 10s soon", "time: invalid duration \"soon\""},
+		{"reload 30s 15s 5s", PLACE(2) "Wrong argument count or unexpected line ending after '5s'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
+		struct lab lab;
+
+		assert_int_equal(lab_read(&lab, &plugin_reload, table[i].directive), !table[i].message);
+		if (table[i].message)
+			assert_string_equal(lab.error.message, table[i].message);
+		lab_finish(&lab);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_multisocket),
+		cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

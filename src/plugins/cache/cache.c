@@ -40,7 +40,8 @@ struct cache_worker {
 	void *written;
 };
 
-struct lookup { /* request_state() */
+struct lookup {	       /* request_state() */
+	uint64_t hash; /* of the key */
 	struct flight flight;
 	bool is_leading; /* flight is under way */
 	bool is_stale;	 /* there is an expired item to fall back to */
@@ -58,7 +59,9 @@ struct found {
 	size_t slot;
 };
 
-static void make_key(const struct cache *cache, const struct request *r, struct key *key)
+/* hash: of the key, where it is known already. */
+static void make_key(
+	const struct cache *cache, const struct request *r, const uint64_t *hash, struct key *key)
 {
 	const struct question *q = &r->question;
 
@@ -68,7 +71,7 @@ static void make_key(const struct cache *cache, const struct request *r, struct 
 	memcpy(key->octets + KEY_FIXED, q->name.wire, q->name.length);
 	key->store_key.octets = key->octets;
 	key->store_key.length = (size_t)KEY_FIXED + q->name.length;
-	key->store_key.hash = hash_bytes(&cache->hash_key, key->octets, key->store_key.length);
+	key->store_key.hash = hash ? *hash : hash_bytes(&cache->hash_key, key->octets, key->store_key.length);
 }
 
 static bool is_usable(const struct cache_settings *settings, const struct item *item, uint64_t now)
@@ -267,7 +270,7 @@ static void on_refreshed(struct request *child, enum verdict verdict)
 	struct found found;
 	struct key key;
 
-	make_key(w->cache, child, &key);
+	make_key(w->cache, child, NULL, &key);
 	if (verdict == VERDICT_ANSWERED && is_refresh(child)) {
 		keep(w, &key, child, false);
 	} else {
@@ -384,6 +387,23 @@ static void count_look_up(const struct cache_worker *w, const struct request *r,
 		cell_add(counters->misses, 1);
 }
 
+static void look_ahead(void *self, struct request *r, unsigned step)
+{
+	const struct cache *cache = ((struct cache_worker *)self)->cache;
+	struct lookup *lookup = request_state(r);
+	struct key key;
+
+	if (step == 0) {
+		make_key(cache, r, NULL, &key);
+		lookup->hash = key.store_key.hash;
+		store_prefetch_index(cache->denial, lookup->hash);
+		store_prefetch_index(cache->success, lookup->hash);
+	} else {
+		store_prefetch_value(cache->denial, lookup->hash);
+		store_prefetch_value(cache->success, lookup->hash);
+	}
+}
+
 static enum verdict serve(void *self, struct request *r)
 {
 	struct cache_worker *w = self;
@@ -397,7 +417,8 @@ static enum verdict serve(void *self, struct request *r)
 	if (!zones_match(&settings->zones, &r->question.name))
 		return VERDICT_NEXT;
 	w->state_offset = (size_t)((unsigned char *)lookup - r->state);
-	make_key(w->cache, r, &key);
+	make_key(w->cache, r, r->is_foreseen ? &lookup->hash : NULL, &key);
+	lookup->hash = key.store_key.hash;
 	found = find(w, r, &key);
 	count_look_up(w, r, &found);
 	if (!found.item)
@@ -423,7 +444,7 @@ static void reply(void *self, struct request *r)
 	followers = flight_end(&w->flights, &lookup->flight);
 	r->opt_length = 0; /* as CoreDNS, whose cache takes it out */
 	set_ad(r, lookup->wants_ad);
-	make_key(w->cache, r, &key);
+	make_key(w->cache, r, &lookup->hash, &key);
 	if (lookup->is_stale && !is_refresh(r))
 		found = find(w, r, &key);
 	if (found.item) {
@@ -521,6 +542,7 @@ const struct plugin plugin_cache = {
 	.setup = setup,
 	.open = open_stores,
 	.start = start,
+	.look_ahead = look_ahead,
 	.serve = serve,
 	.reply = reply,
 	.collect = collect,

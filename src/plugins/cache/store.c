@@ -28,6 +28,8 @@
 #define WORD	       sizeof(uint64_t)
 #define POSITION_BITS  48
 #define POSITION_MASK  ((UINT64_C(1) << POSITION_BITS) - 1)
+#define WORDS_A_LINE   8
+#define PREFETCHED     32 /* words of a value: most have fewer */
 #define SMALLEST_WORDS 1024
 #define FILLER	       UINT64_MAX /* in place of a header: the log goes on at the beginning of the ring */
 #define SPARED_MAX     16	  /* values that a writer writes once more for one of its own */
@@ -178,6 +180,32 @@ static bool read_value(const struct shard *shard, uint64_t position, const struc
 	copy_out(shard, position + HEADER_WORDS + words_of(key->length), out, length);
 	*ret_length = length;
 	return true;
+}
+
+void store_prefetch_index(const struct store *store, uint64_t hash)
+{
+	const struct shard *shard = &store->shard[shard_of(store, hash)];
+	const _Atomic uint64_t *bucket = &shard->slots[bucket_of(shard, hash)];
+
+	__builtin_prefetch((const void *)bucket);
+	__builtin_prefetch((const void *)(bucket + SLOTS / 2));
+}
+
+void store_prefetch_value(const struct store *store, uint64_t hash)
+{
+	const struct shard *shard = &store->shard[shard_of(store, hash)];
+	size_t bucket = bucket_of(shard, hash);
+
+	for (size_t i = bucket; i < bucket + SLOTS; i++) {
+		uint64_t slot = atomic_load_explicit(&shard->slots[i], memory_order_relaxed);
+
+		if ((slot & ~POSITION_MASK) != tag_of(hash))
+			continue;
+		for (uint64_t word = 0; word < PREFETCHED; word += WORDS_A_LINE)
+			__builtin_prefetch(
+				(const void *)&shard->words[((slot & POSITION_MASK) + word) % shard->size]);
+		return;
+	}
 }
 
 /* Sets a mark that readers share: written only if it is not there yet, so that it costs nothing as a rule. */

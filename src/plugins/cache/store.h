@@ -25,6 +25,10 @@ struct store_key {
 struct store *store_create(size_t entries, size_t bytes);
 void store_destroy(struct store *store); /* accepts NULL; nobody may be reading */
 
+/* Asks for the memory that store_get() will read: first the index, then, when that is near, the value. */
+void store_prefetch_index(const struct store *store, uint64_t hash);
+void store_prefetch_value(const struct store *store, uint64_t hash);
+
 /* Copies the value under a key to `out`, which holds `capacity` octets; what does not fit counts as not
  * found. */
 struct store_hit store_get(

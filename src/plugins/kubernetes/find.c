@@ -142,12 +142,22 @@ static void find_external(struct found *found)
 		found->kind = FOUND_EXTERNAL;
 }
 
-static void find_service(
-	const struct kubernetes *config, const struct snapshot *snapshot, struct found *found)
+static const struct service *look_up(
+	const struct snapshot *snapshot, const struct parsed *name, const uint64_t *hash)
+{
+	struct label namespace = name->namespace, service = name->service;
+
+	if (hash)
+		return snapshot_service_by_hash(
+			snapshot, *hash, namespace.octets, namespace.length, service.octets, service.length);
+	return snapshot_service(snapshot, namespace.octets, namespace.length, service.octets, service.length);
+}
+
+static void find_service(const struct kubernetes *config, const struct snapshot *snapshot,
+	struct found *found, const uint64_t *hash)
 {
 	const struct parsed *name = &found->name;
-	const struct service *service = snapshot_service(snapshot, name->namespace.octets,
-		name->namespace.length, name->service.octets, name->service.length);
+	const struct service *service = look_up(snapshot, name, hash);
 	bool is_headless;
 
 	if (!service)
@@ -224,7 +234,7 @@ static void find_pod(const struct kubernetes *config, const struct snapshot *sna
 }
 
 struct found find_name(const struct kubernetes *config, const struct snapshot *snapshot,
-	const struct name *name, const struct name *zone)
+	const struct name *name, const struct name *zone, const uint64_t *hash)
 {
 	struct found found;
 
@@ -245,6 +255,6 @@ struct found find_name(const struct kubernetes *config, const struct snapshot *s
 	else if (found.name.kind == NAME_POD)
 		find_pod(config, snapshot, &found);
 	else
-		find_service(config, snapshot, &found);
+		find_service(config, snapshot, &found, hash);
 	return found;
 }

@@ -19,6 +19,11 @@ struct kubernetes_worker {
 	struct srv_scratch *scratch;
 };
 
+struct foresight {     /* request_state() */
+	bool has_hash; /* the question is for a Service's name, or one below it */
+	uint64_t hash;
+};
+
 static bool falls_through(const struct kubernetes *config, const struct request *r)
 {
 	return config->has_fallthrough && zones_match(&config->fallthrough, &r->question.name);
@@ -129,7 +134,7 @@ static enum verdict chase(const struct kubernetes_worker *w, struct request *r, 
 		write_cname(w->config, r, count ? &chain[count - 1] : NULL, &chain[count]);
 		if (!name_is_under(&target, zone))
 			return ask_outside(r, &chain[count]);
-		found = find_name(w->config, w->snapshot, &target, zone);
+		found = find_name(w->config, w->snapshot, &target, zone, NULL);
 		if (found.kind != FOUND_EXTERNAL)
 			return write_addresses(w->config, r, &found, r->question.type, &chain[count])
 				       ? VERDICT_ANSWERED
@@ -170,10 +175,17 @@ static enum verdict serve_srv(const struct kubernetes_worker *w, struct request 
 	return finish(w, r, zone);
 }
 
+static const uint64_t *foreseen_hash(struct request *r)
+{
+	const struct foresight *foresight = request_state(r);
+
+	return r->is_foreseen && foresight->has_hash ? &foresight->hash : NULL;
+}
+
 /* Any other type: the name exists or it does not. */
 static enum verdict serve_name(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
 {
-	struct found found = find_name(w->config, w->snapshot, &r->question.name, zone);
+	struct found found = find_name(w->config, w->snapshot, &r->question.name, zone, foreseen_hash(r));
 
 	if (found.kind == FOUND_NOTHING)
 		return deny_name(w, r, zone);
@@ -211,7 +223,7 @@ static enum verdict serve_txt(const struct kubernetes_worker *w, struct request 
 		write_version(r);
 		return VERDICT_ANSWERED;
 	}
-	found = find_name(w->config, w->snapshot, name, zone);
+	found = find_name(w->config, w->snapshot, name, zone, foreseen_hash(r));
 	if (has_records(&found) || (found.kind == FOUND_NAME && found.service))
 		return deny(w, r, zone, RCODE_NOERROR);
 	return deny_name(w, r, zone);
@@ -285,6 +297,34 @@ static enum verdict serve(void *self, struct request *r)
 	if (UNLIKELY(is_name_server(r, zone)))
 		return serve_name_server(w, r, zone);
 	return serve_name(w, r, zone);
+}
+
+static void foresee(const struct kubernetes_worker *w, struct request *r, struct foresight *foresight)
+{
+	const struct name *zone = zones_match(&w->config->zones, &r->question.name);
+	struct parsed name;
+
+	foresight->has_hash = false;
+	if (!zone || r->question.type == TYPE_PTR)
+		return;
+	name = parse_name(&r->question.name, zone, w->config->zonal);
+	if (name.kind != NAME_SERVICE || !name.service.length)
+		return;
+	foresight->has_hash = true;
+	foresight->hash = snapshot_hash(w->snapshot, name.namespace.octets, name.namespace.length,
+		name.service.octets, name.service.length);
+	snapshot_prefetch_index(w->snapshot, foresight->hash);
+}
+
+static void look_ahead(void *self, struct request *r, unsigned step)
+{
+	const struct kubernetes_worker *w = self;
+	struct foresight *foresight = request_state(r);
+
+	if (step == 0)
+		foresee(w, r, foresight);
+	else if (foresight->has_hash)
+		snapshot_prefetch_service(w->snapshot, foresight->hash);
 }
 
 static enum verdict resume(void *self, struct request *r, struct request *child)
@@ -412,11 +452,13 @@ extern const struct plugin plugin_kubernetes;
 
 const struct plugin plugin_kubernetes = {
 	.name = "kubernetes",
+	.state_size = sizeof(struct foresight),
 	.is_fresh = true,
 	.setup = setup,
 	.open = open_feed,
 	.start = start,
 	.refresh = refresh,
+	.look_ahead = look_ahead,
 	.serve = serve,
 	.resume = resume,
 	.find_namespace = find_namespace,

@@ -67,9 +67,9 @@ struct found {
 	struct ip pod;
 };
 
-/* Looks a name of `zone` up; both in lower case. */
+/* Looks a name of `zone` up; both in lower case. hash: that of its Service, NULL: not known. */
 struct found find_name(const struct kubernetes *config, const struct snapshot *snapshot,
-	const struct name *name, const struct name *zone);
+	const struct name *name, const struct name *zone, const uint64_t *hash);
 
 /* One address with one port that fits; several may be alike. */
 struct candidate {
