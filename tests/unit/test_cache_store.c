@@ -89,6 +89,33 @@ static void test_replace(void **state)
 	store_destroy(store);
 }
 
+static void forget(struct store *store, const char *name)
+{
+	struct store_key key = key_of(name, strlen(name));
+
+	store_forget(store, &key);
+}
+
+static void test_forget(void **state)
+{
+	struct store *store = store_create(100, 1 << 16);
+
+	(void)state;
+	put(store, "a", "one");
+	put(store, "b", "two");
+	forget(store, "a");
+	forget(store, "c");
+	assert_null(get(store, "a"));
+	assert_string_equal(get(store, "b"), "two");
+	assert_int_equal(store_count(store), 1);
+	forget(store, "a");
+	assert_int_equal(store_count(store), 1);
+	put(store, "a", "three");
+	assert_string_equal(get(store, "a"), "three");
+	assert_int_equal(store_count(store), 2);
+	store_destroy(store);
+}
+
 static void test_empty_value_and_small_buffer(void **state)
 {
 	struct store *store = store_create(100, 1 << 16);
@@ -254,11 +281,114 @@ static void test_readers_never_see_torn_values(void **state)
 	store_destroy(store);
 }
 
+/* Two writers lap two readers all the time: the ring holds no more than a few values. Values are noise of any
+ * length behind its own hash, so that whatever is not one value, and whole, shows. */
+#define NAMES	     64
+#define NOISE_MAX    1800
+#define WRITES	     20000
+#define READS	     30000
+#define WRITER_COUNT 2
+
+struct proof {
+	uint64_t hash;
+	uint32_t name, length;
+	uint8_t noise[NOISE_MAX];
+};
+
+struct party {
+	struct store *store;
+	uint64_t random;
+	unsigned seen, wrong;
+};
+
+static uint32_t next(struct party *party, uint32_t limit) /* xorshift */
+{
+	party->random ^= party->random << 13;
+	party->random ^= party->random >> 7;
+	party->random ^= party->random << 17;
+	return (uint32_t)(party->random >> 32) % limit;
+}
+
+static size_t proof_length(const struct proof *proof)
+{
+	return offsetof(struct proof, noise) + proof->length;
+}
+
+static uint64_t proof_hash(const struct proof *proof)
+{
+	return hash_bytes(&hash_key, &proof->name, proof_length(proof) - offsetof(struct proof, name));
+}
+
+static void *write_proofs(void *argument)
+{
+	struct party *party = argument;
+	struct proof proof = {0};
+
+	for (unsigned i = 0; i < WRITES; i++) {
+		proof.name = next(party, NAMES);
+		proof.length = next(party, NOISE_MAX);
+		for (uint32_t j = 0; j < proof.length; j += 64)
+			proof.noise[j] = (uint8_t)next(party, 256);
+		memset(proof.noise + proof.length / 2, (int)next(party, 256), proof.length / 4);
+		proof.hash = proof_hash(&proof);
+		if (i % 16 == 0) {
+			struct store_key key = key_of(&proof.name, sizeof(proof.name));
+
+			store_forget(party->store, &key);
+		} else {
+			party->wrong += !put_octets(
+				party->store, &proof.name, sizeof(proof.name), &proof, proof_length(&proof));
+		}
+	}
+	return NULL;
+}
+
+static void *read_proofs(void *argument)
+{
+	struct party *party = argument;
+	struct proof proof = {0};
+
+	for (unsigned i = 0; i < READS; i++) {
+		uint32_t name = next(party, NAMES);
+		struct store_hit hit = get_octets(party->store, &name, sizeof(name), &proof, sizeof(proof));
+
+		if (hit.slot == STORE_NOWHERE)
+			continue;
+		party->seen++;
+		party->wrong += hit.length < offsetof(struct proof, noise) || proof.name != name ||
+				proof.length >= NOISE_MAX || hit.length != proof_length(&proof) ||
+				proof.hash != proof_hash(&proof);
+	}
+	return NULL;
+}
+
+static void test_writers_lap_readers(void **state)
+{
+	struct store *store = store_create(100, 0);
+	struct party parties[4] = {0};
+	pthread_t threads[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		parties[i] = (struct party){.store = store, .random = 88172645463325252u + i};
+		assert_int_equal(pthread_create(&threads[i], NULL,
+					 i < WRITER_COUNT ? write_proofs : read_proofs, &parties[i]),
+			0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(parties[i].wrong, 0);
+		assert_true(i < WRITER_COUNT || parties[i].seen > 0);
+	}
+	store_destroy(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_put_and_get),
 		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_empty_value_and_small_buffer),
 		cmocka_unit_test(test_entries_are_bounded),
 		cmocka_unit_test(test_nearly_full),
@@ -266,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_octets_are_bounded),
 		cmocka_unit_test(test_note),
 		cmocka_unit_test(test_readers_never_see_torn_values),
+		cmocka_unit_test(test_writers_lap_readers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

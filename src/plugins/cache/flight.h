@@ -19,11 +19,15 @@ struct flights {
 	struct flight *buckets[FLIGHT_BUCKETS];
 };
 
-/* The flight for the same question, DO and CD bits as `request` has; NULL: none. */
-struct flight *flight_find(const struct flights *flights, uint64_t hash, const struct request *request);
+/* The flight whose reply will do for `request`, were it sent over `transport`: the same question, DO, RD and
+ * CD bits, the same transport, and no less room for the reply. NULL: none. Several may be under way for one
+ * key. */
+struct flight *flight_find(const struct flights *flights, uint64_t hash, const struct request *request,
+	enum transport transport);
 void flight_begin(struct flights *flights, struct flight *flight, uint64_t hash, struct request *leader);
 void flight_join(struct flight *flight, struct request *follower);
+void flight_leave(struct flight *flight, struct request *follower);
 /* Takes the flight out; returns its followers, linked by request->next. */
-struct request *flight_end(struct flights *flights, struct flight *flight);
+struct request *flight_end(struct flights *flights, const struct flight *flight);
 
 #endif

@@ -83,8 +83,10 @@ static bool answers_question(const struct request *reply)
 	struct name name = reply->question.name, next;
 	uint16_t type = reply->question.type;
 
-	if (type == TYPE_ANY || type == TYPE_CNAME)
+	if (type == TYPE_ANY)
 		return has_type(reply, &name, type);
+	if (type == TYPE_CNAME)
+		return follow(reply, &name, &next) > 0;
 	for (unsigned i = 0; i < CHAIN_MAX; i++) {
 		int found = follow(reply, &name, &next);
 
@@ -150,7 +152,8 @@ struct judgement item_judge(const struct request *reply, uint64_t now)
 
 	judgement.answers = reply->rcode == RCODE_NOERROR && answers_question(reply);
 	judgement.kind = classify(reply, &census, judgement.answers);
-	judgement.is_storable = !(reply->reply_flags & FLAG_TC) && judgement.kind != REPLY_OTHER;
+	judgement.is_storable =
+		!(reply->reply_flags & FLAG_TC) && !reply->reply.overflow && judgement.kind != REPLY_OTHER;
 	if (judgement.kind == REPLY_NXDOMAIN && !census.has_soa)
 		judgement.is_storable = false; /* RFC 2308 section 5 */
 	if (judgement.kind == REPLY_SUCCESS && reply->reply.count[SECTION_ANSWER] && !judgement.answers)

@@ -40,10 +40,13 @@ size_t item_write(const struct request *reply, const struct judgement *judgement
 /* Makes a kept item the reply to `request`, which asked the same question; every TTL becomes `ttl`. */
 void item_reply(const struct item *item, struct request *request, uint32_t ttl);
 
-/* Seconds that are left, at most 0 when it has expired: how long ago that was. now: monotonic, ns. */
+/* Seconds that are left, at most 0 when it has expired: how long ago that was. now: monotonic, ns; that of
+ * the worker who kept the item may have been a bit later. */
 static inline int64_t item_left(const struct item *item, uint64_t now)
 {
-	return (int64_t)item->ttl - (int64_t)((now - item->stored) / UINT64_C(1000000000));
+	int64_t age = (int64_t)(now - item->stored);
+
+	return (int64_t)item->ttl - (age > 0 ? age / INT64_C(1000000000) : 0);
 }
 
 #endif

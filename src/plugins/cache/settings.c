@@ -21,27 +21,35 @@ static bool take(struct dispenser *d, const char **ret)
 	return true;
 }
 
-/* Passes on what a parser of values said, with the place. */
-static bool refuse(struct dispenser *d, const struct error *reason)
+/* CoreDNS has read all words when it counts them, and names the last. */
+static bool refuse_count(struct dispenser *d)
+{
+	while (dispenser_argument(d))
+		;
+	return dispenser_argument_error(d);
+}
+
+/* Passes on what a parser of values said, with the place, and with what it was about if that is not NULL. */
+static bool refuse(struct dispenser *d, const char *what, const struct error *reason)
 {
 	char message[sizeof(reason->message)];
 
 	memcpy(message, reason->message, sizeof(message));
-	return dispenser_error(d, "%.900s", message);
+	return dispenser_error(d, "%s%s%.900s", what ? what : "", what ? ": " : "", message);
 }
 
 static bool read_integer(struct dispenser *d, const char *text, int64_t *ret)
 {
 	struct error reason;
 
-	return integer_parse(text, ret, &reason) || refuse(d, &reason);
+	return integer_parse(text, ret, &reason) || refuse(d, NULL, &reason);
 }
 
-static bool read_duration(struct dispenser *d, const char *text, int64_t *ret)
+static bool read_duration(struct dispenser *d, const char *what, const char *text, int64_t *ret)
 {
 	struct error reason;
 
-	return duration_parse(text, ret, &reason) || refuse(d, &reason);
+	return duration_parse(text, ret, &reason) || refuse(d, what, &reason);
 }
 
 static bool read_ttl(struct dispenser *d, const char *text, int64_t *ret)
@@ -116,13 +124,13 @@ static bool parse_prefetch(void *config, struct setup *setup, struct dispenser *
 
 	(void)setup;
 	if (words < 1 || words > 3)
-		return dispenser_argument_error(d);
+		return refuse_count(d);
 	if (!take(d, &word) || !read_integer(d, word, &settings->prefetch))
 		return false;
 	if (settings->prefetch < 0)
 		return dispenser_error(
 			d, "prefetch amount should be positive: %lld", (long long)settings->prefetch);
-	if (take(d, &word) && !read_duration(d, word, &settings->prefetch_window))
+	if (take(d, &word) && !read_duration(d, NULL, word, &settings->prefetch_window))
 		return false;
 	return !take(d, &word) || read_percent(d, word, &settings->prefetch_percent);
 }
@@ -131,7 +139,7 @@ static bool read_stale_ttl(struct dispenser *d, const char *text, int64_t *ret)
 {
 	int64_t duration;
 
-	if (!read_duration(d, text, &duration))
+	if (!read_duration(d, "invalid serve_stale response TTL", text, &duration))
 		return false;
 	if (duration < 0)
 		return dispenser_error(d, "invalid negative response TTL for serve_stale");
@@ -145,7 +153,7 @@ static bool read_stale_ttl(struct dispenser *d, const char *text, int64_t *ret)
 
 static bool read_recheck(struct dispenser *d, const char *text, int64_t *ret)
 {
-	if (!read_duration(d, text, ret))
+	if (!read_duration(d, "invalid serve_stale failure recheck", text, ret))
 		return false;
 	if (*ret < 0)
 		return dispenser_error(d, "invalid negative failure recheck for serve_stale");
@@ -169,18 +177,19 @@ static bool parse_serve_stale(void *config, struct setup *setup, struct dispense
 
 	(void)setup;
 	if (words > 5)
-		return dispenser_argument_error(d);
+		return refuse_count(d);
 	settings->serve_stale = true;
 	settings->stale_for = 3600 * SECOND;
 	settings->verify = false;
 	settings->verify_timeout = settings->stale_ttl = settings->stale_recheck = 0;
-	if (take(d, &word) && !read_duration(d, word, &settings->stale_for))
+	if (take(d, &word) && !read_duration(d, NULL, word, &settings->stale_for))
 		return false;
 	if (settings->stale_for < 0)
 		return dispenser_error(d, "invalid negative duration for serve_stale");
 	if (take(d, &word) && !read_mode(d, word, &settings->verify))
 		return false;
-	if (settings->verify && take(d, &word) && !read_duration(d, word, &settings->verify_timeout))
+	if (settings->verify && take(d, &word) &&
+		!read_duration(d, "invalid serve_stale verify timeout", word, &settings->verify_timeout))
 		return false;
 	if (settings->verify_timeout < 0)
 		return dispenser_error(d, "invalid negative timeout for serve_stale verify");
@@ -201,7 +210,7 @@ static bool parse_policy(void *config, struct setup *setup, struct dispenser *d)
 		return dispenser_error(d, "serve_stale_policy can only be specified once");
 	settings->has_policy = true;
 	if (dispenser_arguments(d) != 1 || !take(d, &word))
-		return dispenser_argument_error(d);
+		return refuse_count(d);
 	settings->prefer_positive = true;
 	return strcasecmp(word, "prefer_positive") == 0 ||
 	       dispenser_error(d, "invalid serve_stale_policy: %s", word);
@@ -215,8 +224,8 @@ static bool parse_servfail(void *config, struct setup *setup, struct dispenser *
 
 	(void)setup;
 	if (dispenser_arguments(d) != 1 || !take(d, &word))
-		return dispenser_argument_error(d);
-	if (!read_duration(d, word, &duration))
+		return refuse_count(d);
+	if (!read_duration(d, NULL, word, &duration))
 		return false;
 	if (duration < 0)
 		return dispenser_error(d, "invalid negative ttl for servfail");

@@ -9,7 +9,9 @@
  * Invariant that readers rely on: the tail moves before words behind it are overwritten. A reader copies a
  * value word by word and looks at the tail afterwards: if it has passed the value's position, the copy is
  * worth nothing and the value is gone. Loads of words acquire and stores release, so that whoever reads an
- * overwritten word sees the moved tail.
+ * overwritten word sees the moved tail. However often writers lap a reader, the tail is past the value then,
+ * since positions never come again: 48 bits of them are two petabytes that one shard has taken in. (Beyond
+ * that, whatever is put there counts as outlived.)
  *
  * Compared with a table of allocated items this needs no reclamation, no counts that readers write to, and
  * its memory is what was asked for. */
@@ -277,6 +279,15 @@ static size_t slot_of(const struct shard *shard, uint64_t position)
 	return STORE_NOWHERE;
 }
 
+static bool holds(const struct shard *shard, size_t index, const struct store_key *key)
+{
+	uint64_t slot = atomic_load_explicit(&shard->slots[index], memory_order_relaxed);
+	uint64_t position = slot & POSITION_MASK;
+
+	return slot == (tag_of(key->hash) | position) && is_alive(shard, position) &&
+	       has_key(shard, position, key);
+}
+
 /* How much a slot is worth keeping: less than all others if it is empty or outlived, else by age, and what is
  * read above what is not. */
 static uint64_t worth(const struct shard *shard, size_t slot, uint64_t position)
@@ -293,11 +304,10 @@ static size_t choose_slot(const struct shard *shard, const struct store_key *key
 	uint64_t least = UINT64_MAX;
 
 	for (size_t i = bucket; i < bucket + SLOTS; i++) {
-		uint64_t slot = atomic_load_explicit(&shard->slots[i], memory_order_relaxed);
-		uint64_t position = slot & POSITION_MASK;
+		uint64_t position =
+			atomic_load_explicit(&shard->slots[i], memory_order_relaxed) & POSITION_MASK;
 
-		if (slot == (tag_of(key->hash) | position) && is_alive(shard, position) &&
-			has_key(shard, position, key))
+		if (holds(shard, i, key))
 			return i;
 		if (worth(shard, i, position) < least) {
 			least = worth(shard, i, position);
@@ -448,6 +458,21 @@ bool store_put(struct store *store, const struct store_key *key, const void *val
 		*ret_evicted = shard->evictions - evictions;
 	pthread_mutex_unlock(&shard->mutex);
 	return true;
+}
+
+void store_forget(struct store *store, const struct store_key *key)
+{
+	struct shard *shard = &store->shard[shard_of(store, key->hash)];
+	size_t bucket = bucket_of(shard, key->hash);
+
+	pthread_mutex_lock(&shard->mutex);
+	for (size_t i = bucket; i < bucket + SLOTS; i++) {
+		if (!holds(shard, i, key))
+			continue;
+		atomic_store_explicit(&shard->slots[i], 0, memory_order_release);
+		atomic_fetch_sub_explicit(&shard->count, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&shard->mutex);
 }
 
 size_t store_count(const struct store *store)

@@ -39,6 +39,9 @@ struct store_hit store_get(
 bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length,
 	size_t *ret_evicted); /* values that went for it; NULL: of no interest */
 
+/* Takes the value under a key out, if there is one. Who is just reading it may still get it. */
+void store_forget(struct store *store, const struct store_key *key);
+
 /* A number beside each value, zero when it is put there; any thread may change it. It may belong to another
  * value by the time it is used: it serves for counting hits and the like, not for anything that has to be
  * right. */

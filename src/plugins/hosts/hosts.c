@@ -3,6 +3,7 @@
  * The file is read by a thread of its own when it changes; workers take the new table between two batches. A
  * file that cannot be read leaves the last one in place. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,12 +32,13 @@ struct hosts { /* lifetime: configuration */
 	int64_t reload; /* ns; 0: never */
 	struct hosts_table *inlined;
 	struct published file;
+	pthread_mutex_t reading; /* by one at a time, so that what was read last is what counts */
 	struct file_watch *watch;
 	_Atomic size_t entries;	  /* of file and Corefile together */
 	_Atomic int64_t modified; /* ns since 1970, of the file that was read last; 0: none was */
 };
 
-static const struct metric_family entries = {
+static const struct metric_family entry_count = {
 	.name = "coredns_hosts_entries",
 	.help = "The combined number of entries in hosts and Corefile.",
 	.type = METRIC_GAUGE,
@@ -49,7 +51,7 @@ static const struct metric_family reload_time = {
 	.type = METRIC_GAUGE,
 };
 
-static const struct metric_family *const families[] = {&entries, &reload_time, NULL};
+static const struct metric_family *const families[] = {&entry_count, &reload_time, NULL};
 
 struct hosts_worker {
 	struct hosts *hosts;
@@ -121,25 +123,52 @@ static enum verdict serve_ptr(const struct hosts_worker *w, struct request *r)
 	return r->reply.count[SECTION_ANSWER] ? VERDICT_ANSWERED : VERDICT_NEXT;
 }
 
+struct entries {
+	struct hosts_range in_file, inlined;
+};
+
+static struct entries find_by(const struct hosts_worker *w, const struct name *name,
+	struct hosts_range (*find)(const struct hosts_table *table, const struct name *name))
+{
+	const struct hosts_table *file = file_table(w);
+	struct entries entries = {.inlined = find(w->hosts->inlined, name)};
+
+	if (file)
+		entries.in_file = find(file, name);
+	return entries;
+}
+
+static bool is_empty(const struct entries *entries)
+{
+	return !entries->in_file.count && !entries->inlined.count;
+}
+
+/* A name with an entry of its own, wherever it stands, has no part in a wildcard (RFC 4592 section 2.2.1). */
+static struct entries find_name(const struct hosts_worker *w, const struct name *name)
+{
+	struct entries entries = find_by(w, name, hosts_table_name);
+
+	return is_empty(&entries) ? find_by(w, name, hosts_table_wildcard) : entries;
+}
+
 /* A name that has entries is answered, if need be with nothing. There is no SOA record to deny others with,
  * so that they fail, as in CoreDNS. */
 static enum verdict serve_name(const struct hosts_worker *w, struct request *r)
 {
 	const struct hosts *hosts = w->hosts;
-	const struct hosts_table *file = file_table(w);
 	uint16_t type = r->question.type;
-	struct hosts_range in_file = {0}, inlined = hosts_table_name(hosts->inlined, &r->question.name);
+	bool is_address = type == TYPE_A || type == TYPE_AAAA;
+	struct entries entries;
 
-	if (file)
-		in_file = hosts_table_name(file, &r->question.name);
-	if (type != TYPE_A && type != TYPE_AAAA && hosts->fallthrough_unsupported && falls_through(hosts, r))
+	if (!is_address && hosts->fallthrough_unsupported && falls_through(hosts, r))
 		return VERDICT_NEXT;
-	if (!in_file.count && !inlined.count)
+	entries = find_name(w, &r->question.name);
+	if (is_empty(&entries))
 		return falls_through(hosts, r) ? VERDICT_NEXT : request_fail(r, RCODE_SERVFAIL, "%s", "");
 	request_reply(r, RCODE_NOERROR, FLAG_AA);
-	if (type == TYPE_A || type == TYPE_AAAA) {
-		write_addresses(hosts, r, in_file, type == TYPE_A ? 4 : 6);
-		write_addresses(hosts, r, inlined, type == TYPE_A ? 4 : 6);
+	if (is_address) {
+		write_addresses(hosts, r, entries.in_file, type == TYPE_A ? 4 : 6);
+		write_addresses(hosts, r, entries.inlined, type == TYPE_A ? 4 : 6);
 	}
 	return VERDICT_ANSWERED;
 }
@@ -174,15 +203,17 @@ static void read_file(void *context)
 	struct hosts_table *table;
 	char reason[512];
 
+	pthread_mutex_lock(&hosts->reading);
 	buffer_init(&buffer);
 	if (buffer_read_file(&buffer, hosts->path, reason, sizeof(reason))) {
-		table = hosts_table_make(buffer.bytes, &hosts->zones, !hosts->no_reverse);
+		table = hosts_table_make(buffer.bytes, buffer.length, &hosts->zones, !hosts->no_reverse);
 		log_line(LOG_DEBUG, TOPIC, "Parsed hosts file into %zu entries", count_entries(table));
 		atomic_store(&hosts->entries, count_entries(table) + count_entries(hosts->inlined));
 		atomic_store(&hosts->modified, modified_at(hosts->path));
 		published_set(&hosts->file, &table->shared);
 	}
 	buffer_finish(&buffer);
+	pthread_mutex_unlock(&hosts->reading);
 }
 
 static void collect(void *config, struct metrics_page *page)
@@ -192,7 +223,7 @@ static void collect(void *config, struct metrics_page *page)
 
 	if (!modified)
 		return;
-	metrics_sample(page, &entries, &hosts->path, (double)atomic_load(&hosts->entries));
+	metrics_sample(page, &entry_count, &hosts->path, (double)atomic_load(&hosts->entries));
 	metrics_sample(page, &reload_time, NULL, (double)modified / (double)CLOCK_S);
 }
 
@@ -334,21 +365,24 @@ static void *setup(struct setup *setup, struct error *error)
 	while (ok && dispenser_next(&d))
 		ok = read_directive(hosts, setup, &d, &inlined);
 	if (ok) {
-		hosts->inlined = hosts_table_make(inlined.bytes, &hosts->zones, !hosts->no_reverse);
+		hosts->inlined =
+			hosts_table_make(inlined.bytes, inlined.length, &hosts->zones, !hosts->no_reverse);
 		published_init(&hosts->file, hosts_table_free);
+		pthread_mutex_init(&hosts->reading, NULL);
 	}
 	buffer_finish(&inlined);
 	return ok ? hosts : NULL;
 }
 
+/* It is watched before it is read: no change is missed. */
 static bool open_file(void *config, struct error *error)
 {
 	struct hosts *hosts = config;
 
 	(void)error;
-	read_file(hosts);
 	if (hosts->reload)
 		hosts->watch = file_watch_start(hosts->path, hosts->reload, read_file, hosts);
+	read_file(hosts);
 	return true;
 }
 
@@ -358,6 +392,7 @@ static void close_file(void *config)
 
 	file_watch_stop(hosts->watch);
 	published_finish(&hosts->file);
+	pthread_mutex_destroy(&hosts->reading);
 	hosts_table_free(&hosts->inlined->shared);
 }
 

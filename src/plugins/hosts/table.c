@@ -32,19 +32,33 @@ static const char *next_word(const char **at, const char *end, size_t *ret_lengt
 	return begin;
 }
 
+/* An IPv4 address in the form of IPv6 (RFC 4291 section 2.5.5.2) is the same as itself. */
+static void unmap(struct ip *ip)
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (ip->family != 6 || memcmp(ip->bytes, prefix, sizeof(prefix)) != 0)
+		return;
+	memmove(ip->bytes, ip->bytes + 12, 4);
+	memset(ip->bytes + 4, 0, 12);
+	ip->family = 4;
+}
+
 /* An interface behind an IPv6 address does not count. */
 static bool read_address(const char *word, size_t length, struct ip *ret)
 {
 	const char *zone = memchr(word, '%', length);
 
-	return ip_parse_n(word, zone ? (size_t)(zone - word) : length, ret);
+	if (!ip_parse_n(word, zone ? (size_t)(zone - word) : length, ret))
+		return false;
+	unmap(ret);
+	return true;
 }
 
-static bool is_mapped(const struct ip *ip)
+/* A star alone stands for nothing, as in CoreDNS. */
+static bool is_every_name(const struct name *name)
 {
-	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-	return ip->family == 6 && memcmp(ip->bytes, prefix, sizeof(prefix)) == 0;
+	return name->labels == 1 && memcmp(name->wire, "\1*", 2) == 0;
 }
 
 static void add_name(struct maker *maker, const char *word, size_t length, const struct ip *ip)
@@ -53,14 +67,14 @@ static void add_name(struct maker *maker, const char *word, size_t length, const
 	struct name name;
 	struct hosts_entry entry = {.ip = *ip};
 
-	if (length >= sizeof(text))
+	if (length >= sizeof(text) || memchr(word, '\0', length))
 		return;
 	memcpy(text, word, length);
 	text[length] = '\0';
 	if (!name_from_text(text, &name))
 		return;
 	name_lower(&name);
-	if (!zones_match(maker->zones, &name))
+	if (is_every_name(&name) || !zones_match(maker->zones, &name))
 		return;
 	entry.name = (uint32_t)maker->names.length;
 	entry.name_length = name.length;
@@ -80,11 +94,6 @@ static void add_line(struct maker *maker, const char *line, const char *end)
 	word = next_word(&line, end, &length);
 	if (!length || !read_address(word, length, &ip))
 		return;
-	if (is_mapped(&ip)) {
-		memmove(ip.bytes, ip.bytes + 12, 4);
-		memset(ip.bytes + 4, 0, 12);
-		ip.family = 4;
-	}
 	while (word = next_word(&line, end, &length), length)
 		add_name(maker, word, length, &ip);
 }
@@ -143,17 +152,19 @@ static void arrange(struct hosts_table *table, const struct maker *maker, bool w
 	qsort(table->by_address, table->address_count, sizeof(*table->by_address), by_address);
 }
 
-struct hosts_table *hosts_table_make(const char *text, const struct zones *zones, bool with_reverse)
+struct hosts_table *hosts_table_make(
+	const char *text, size_t length, const struct zones *zones, bool with_reverse)
 {
+	const char *end = text + length;
 	struct hosts_table *table = memory_zero(1, sizeof(*table));
 	struct maker maker = {.zones = zones};
 
 	shared_init(&table->shared);
-	while (*text) {
-		const char *end = text + strcspn(text, "\n");
+	while (text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
 
-		add_line(&maker, text, end);
-		text = *end ? end + 1 : end;
+		add_line(&maker, text, newline ? newline : end);
+		text = newline ? newline + 1 : end;
 	}
 	arrange(table, &maker, with_reverse);
 	buffer_finish(&maker.names);
@@ -205,28 +216,30 @@ static int order_by_address(const void *key, const struct hosts_entry *entry, co
 	return ip_compare(key, &entry->ip);
 }
 
-static struct hosts_range find_name(const struct hosts_table *table, const struct name *name)
+struct hosts_range hosts_table_name(const struct hosts_table *table, const struct name *name)
 {
 	return find(table->by_name, table->name_count, order_by_name, name, table->names);
 }
 
-struct hosts_range hosts_table_name(const struct hosts_table *table, const struct name *name)
+struct hosts_range hosts_table_wildcard(const struct hosts_table *table, const struct name *name)
 {
-	struct hosts_range range = find_name(table, name);
-	size_t length;
 	const uint8_t *parent;
 	struct name wildcard;
+	size_t length;
 
-	if (range.count || !name->labels)
-		return range;
+	if (!name->labels)
+		return (struct hosts_range){0};
 	parent = name_suffix(name, 1, &length);
 	wildcard.length = (uint8_t)(2 + length); /* the first label has one octet at least */
 	memcpy(wildcard.wire, "\1*", 2);
 	memcpy(wildcard.wire + 2, parent, length);
-	return find_name(table, &wildcard);
+	return hosts_table_name(table, &wildcard);
 }
 
 struct hosts_range hosts_table_address(const struct hosts_table *table, const struct ip *ip)
 {
-	return find(table->by_address, table->address_count, order_by_address, ip, NULL);
+	struct ip key = *ip;
+
+	unmap(&key);
+	return find(table->by_address, table->address_count, order_by_address, &key, NULL);
 }

@@ -28,11 +28,14 @@ struct hosts_range {
 };
 
 /* Reads hosts(5) lines: bad ones, and names outside `zones`, are left out, as CoreDNS does. */
-struct hosts_table *hosts_table_make(const char *text, const struct zones *zones, bool with_reverse);
+struct hosts_table *hosts_table_make(
+	const char *text, size_t length, const struct zones *zones, bool with_reverse);
 void hosts_table_free(struct shared *table);
 
-/* All entries of a lower-case name; of "*." and its parent where the name itself has none. */
+/* All entries of a lower-case name. */
 struct hosts_range hosts_table_name(const struct hosts_table *table, const struct name *name);
+/* Those of "*." and its parent. */
+struct hosts_range hosts_table_wildcard(const struct hosts_table *table, const struct name *name);
 struct hosts_range hosts_table_address(const struct hosts_table *table, const struct ip *ip);
 
 static inline const uint8_t *hosts_entry_name(
