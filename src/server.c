@@ -13,10 +13,13 @@
 #include "sites.h"
 #include "svcdns/clock.h"
 #include "svcdns/corefile.h"
+#include "svcdns/http.h"
 #include "svcdns/memory.h"
+#include "svcdns/metrics.h"
 #include "svcdns/network.h"
 #include "svcdns/registry.h"
 #include "svcdns/setup.h"
+#include "svcdns/traffic.h"
 
 #define TCP_CONNECTIONS 1024 /* per worker */
 #define TCP_FIRST_NS	((int64_t)(3 * CLOCK_S))
@@ -34,6 +37,7 @@ struct block {
 	struct setup setup; /* plugin and directive change from one to the next; the rest is the block's */
 	struct bind bind;
 	struct timeouts timeouts;
+	struct place place;
 	uint16_t *ports; /* one for each of setup.zones */
 	unsigned instance_count;
 };
@@ -44,8 +48,9 @@ struct refresher {
 };
 
 struct worker_state {
-	struct chain *chains; /* one for each block */
-	void **selves;	      /* one for each instance */
+	struct chain *chains;	  /* one for each block */
+	void **selves;		  /* one for each instance */
+	struct traffic **refused; /* one for each listener */
 	struct refresher *refreshers;
 	size_t refresher_count;
 };
@@ -60,6 +65,8 @@ struct server {
 	struct sites sites;
 	unsigned worker_count;
 	struct worker_state *workers;
+	struct metrics *metrics;
+	struct http *http;
 	struct network *network; /* NULL until it runs */
 };
 
@@ -152,7 +159,21 @@ static void make_blocks(struct server *server)
 		block->setup.arena = &server->arena;
 		block->setup.bind = &block->bind;
 		block->setup.timeouts = &block->timeouts;
+		block->setup.place = &block->place;
+		block->setup.metrics = server->metrics;
+		block->setup.http = server->http;
 	}
+}
+
+/* Says which plugin it was, unless the message does so itself, or is about an address that is taken. */
+static bool blame(const struct plugin *plugin, struct error *error)
+{
+	static const char *const whole[] = {"plugin/", "listen tcp"};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(whole); i++)
+		if (strncmp(error->message, whole[i], strlen(whole[i])) == 0)
+			return false;
+	return error_prefix(error, "plugin/%s: ", plugin->name);
 }
 
 static bool set_up(struct server *server, size_t block_index, const struct registration *registration,
@@ -175,9 +196,7 @@ static bool set_up(struct server *server, size_t block_index, const struct regis
 		block->instance_count++;
 		return true;
 	}
-	if (strncmp(error->message, "plugin/", strlen("plugin/")) == 0)
-		return false;
-	return error_prefix(error, "plugin/%s: ", registration->name);
+	return blame(registration->plugin, error);
 }
 
 /* In the order of the registry, and of the file where a plugin stands in several blocks: so that of two
@@ -198,7 +217,9 @@ static bool open_plugins(struct server *server, struct error *error)
 		const struct instance *instance = &server->instances[i];
 
 		if (instance->plugin->open && !instance->plugin->open(instance->config, error))
-			return error_prefix(error, "plugin/%s: ", instance->plugin->name);
+			return blame(instance->plugin, error);
+		if (instance->plugin->collect)
+			metrics_attach(server->metrics, instance->plugin->collect, instance->config);
 	}
 	return true;
 }
@@ -208,9 +229,18 @@ static void close_plugins(struct server *server)
 	while (server->instance_count--) {
 		const struct instance *instance = &server->instances[server->instance_count];
 
+		if (instance->plugin->collect)
+			metrics_detach(server->metrics, instance->config);
 		if (instance->plugin->close)
 			instance->plugin->close(instance->config);
 	}
+}
+
+static void leave_plugins(struct server *server)
+{
+	for (size_t i = 0; i < server->instance_count; i++)
+		if (server->instances[i].plugin->leave)
+			server->instances[i].plugin->leave(server->instances[i].config);
 }
 
 static size_t host_count(const struct block *block)
@@ -228,6 +258,7 @@ static bool add_sites(struct server *server, size_t block_index, struct error *e
 				.port = block->ports[zone],
 				.host = block->bind.count ? block->bind.addresses[host] : "",
 				.block = block_index,
+				.index = (unsigned)(zone * host_count(block) + host),
 				.tcp = {.first_ns = block->timeouts.read,
 					.idle_ns = block->timeouts.idle,
 					.write_ns = block->timeouts.write,
@@ -239,6 +270,25 @@ static bool add_sites(struct server *server, size_t block_index, struct error *e
 	return true;
 }
 
+/* What plugins may know of their block. */
+static void describe(struct server *server, size_t block_index)
+{
+	struct block *block = &server->blocks[block_index];
+	struct place *place = &block->place;
+	struct place_plugin *plugins = arena_alloc(&server->arena, block->instance_count * sizeof(*plugins));
+
+	for (size_t i = 0; i < server->instance_count; i++) {
+		const struct instance *instance = &server->instances[i];
+
+		if (instance->block == block_index)
+			plugins[place->plugin_count++] =
+				(struct place_plugin){instance->plugin, instance->config};
+	}
+	place->plugins = plugins;
+	place->view = "";
+	place->sites = sites_describe(&server->sites, block_index, &place->site_count);
+}
+
 /* Every zone at every address of its block. */
 static bool make_sites(struct server *server, struct error *error)
 {
@@ -247,9 +297,11 @@ static bool make_sites(struct server *server, struct error *error)
 	for (size_t i = 0; i < server->block_count; i++)
 		count += server->blocks[i].setup.zones.count * host_count(&server->blocks[i]);
 	sites_init(&server->sites, &server->arena, count);
-	for (size_t i = 0; i < server->block_count; i++)
+	for (size_t i = 0; i < server->block_count; i++) {
 		if (!add_sites(server, i, error))
 			return false;
+		describe(server, i);
+	}
 	return true;
 }
 
@@ -285,9 +337,21 @@ static void fill_router(
 		const struct site *site = &server->sites.sites[i];
 
 		if (site->listener == listener)
-			routes[count++] = (struct route){*site->zone, &chains[site->block]};
+			routes[count++] = (struct route){*site->zone, &chains[site->block], site->index};
 	}
 	router_init(ret, routes, count);
+}
+
+/* What is asked for at an address but belongs to no zone there. */
+static struct traffic *count_refused(const struct server *server, size_t listener, unsigned worker)
+{
+	const struct site *site = server->sites.sites;
+	struct traffic_labels labels = {.zone = "dropped", .view = ""};
+
+	while (site->listener != listener)
+		site++;
+	labels.server = server->blocks[site->block].place.sites[site->index].server;
+	return traffic_create(server->metrics, worker, &labels);
 }
 
 static void begin(void *context, struct worker *worker, struct router *routers)
@@ -298,9 +362,13 @@ static void begin(void *context, struct worker *worker, struct router *routers)
 	state->chains = memory_zero(server->block_count, sizeof(*state->chains));
 	state->selves = memory_zero(server->instance_count, sizeof(*state->selves));
 	state->refreshers = memory_zero(server->instance_count, sizeof(*state->refreshers));
+	state->refused = memory_zero(server->sites.listener_count, sizeof(struct traffic *));
 	start_plugins(server, worker, state);
-	for (size_t i = 0; i < server->sites.listener_count; i++)
+	for (size_t i = 0; i < server->sites.listener_count; i++) {
 		fill_router(server, i, state->chains, &routers[i]);
+		state->refused[i] = count_refused(server, i, worker->index);
+		routers[i].refused = state->refused[i];
+	}
 }
 
 static void refresh(void *context, struct worker *worker)
@@ -328,18 +396,21 @@ static void end(void *context, struct worker *worker, struct router *routers)
 
 static void free_workers(struct server *server)
 {
-	for (unsigned w = 0; w < server->worker_count; w++) {
+	for (unsigned w = 0; server->workers && w < server->worker_count; w++) {
 		struct worker_state *state = &server->workers[w];
 
 		for (size_t i = 0; state->chains && i < server->block_count; i++)
 			memory_free(state->chains[i].links);
+		for (size_t i = 0; state->refused && i < server->sites.listener_count; i++)
+			traffic_destroy(state->refused[i]);
+		memory_free(state->refused);
 		memory_free(state->chains);
 		memory_free(state->selves);
 		memory_free(state->refreshers);
 	}
 }
 
-static bool run(struct server *server, unsigned workers, struct error *error)
+static bool run(struct server *server, struct error *error)
 {
 	struct network_config config = {
 		.listeners = server->sites.listeners,
@@ -352,8 +423,7 @@ static bool run(struct server *server, unsigned workers, struct error *error)
 		.context = server,
 	};
 
-	config.workers = workers ? workers : network_default_workers();
-	server->worker_count = config.workers;
+	config.workers = server->worker_count;
 	server->workers = arena_alloc(&server->arena, config.workers * sizeof(*server->workers));
 	server->network = network_start(&config, error);
 	return server->network;
@@ -370,6 +440,14 @@ static void raise_file_limit(void)
 	}
 }
 
+/* Families without labels are shown whether their plugin is configured or not, as CoreDNS does. */
+static void declare_families(struct metrics *metrics)
+{
+	for (const struct registration *r = registry; r->name; r++)
+		if (r->plugin && r->plugin->families)
+			metrics_declare(metrics, r->plugin->families);
+}
+
 struct server *server_start(const struct server_options *options, struct error *error)
 {
 	struct server *server = memory_zero(1, sizeof(*server));
@@ -377,11 +455,15 @@ struct server *server_start(const struct server_options *options, struct error *
 
 	raise_file_limit();
 	arena_init(&server->arena);
+	server->worker_count = options->workers ? options->workers : network_default_workers();
+	server->metrics = metrics_create(server->worker_count);
+	declare_families(server->metrics);
+	server->http = http_create();
 	ok = read_corefile(server, options, error);
 	if (ok)
 		make_blocks(server);
 	ok = ok && read_keys(server, options->port, error) && set_up_plugins(server, error) &&
-	     make_sites(server, error) && open_plugins(server, error) && run(server, options->workers, error);
+	     make_sites(server, error) && open_plugins(server, error) && run(server, error);
 	if (!ok) {
 		server_stop(server, 0);
 		return NULL;
@@ -394,10 +476,15 @@ void server_stop(struct server *server, int64_t grace_ns)
 {
 	if (!server)
 		return;
-	if (server->network)
+	if (server->network) {
+		leave_plugins(server);
 		network_stop(server->network, grace_ns);
+	}
+	http_stop(server->http); /* nobody asks plugins any more while they are closed */
 	free_workers(server);
 	close_plugins(server);
+	http_destroy(server->http);
+	metrics_destroy(server->metrics);
 	corefile_finish(&server->corefile);
 	arena_finish(&server->arena);
 	memory_free(server);

@@ -100,6 +100,33 @@ bool sites_add(struct sites *sites, const struct site *site, struct error *error
 	return true;
 }
 
+static const char *server_text(const struct sites *sites, const struct site *site)
+{
+	bool is_ipv6 = strchr(site->host, ':');
+
+	return arena_format(sites->arena, "dns://%s%s%s:%u", is_ipv6 ? "[" : "", site->host,
+		is_ipv6 ? "]" : "", site->port);
+}
+
+const struct place_site *sites_describe(const struct sites *sites, size_t block, size_t *ret_count)
+{
+	struct place_site *described = arena_alloc(sites->arena, sites->count * sizeof(*described));
+	size_t count = 0;
+
+	for (const struct site *site = sites->sites; site < sites->sites + sites->count; site++) {
+		char zone[NAME_TEXT_MAX];
+
+		if (site->block != block)
+			continue;
+		name_to_text(site->zone, zone);
+		described[site->index].server = server_text(sites, site);
+		described[site->index].zone = arena_text(sites->arena, zone);
+		count++;
+	}
+	*ret_count = count;
+	return described;
+}
+
 /* Letter, then letters, digits and hyphens, no hyphen last: RFC 1035 section 2.3.1. */
 static bool is_preferred_label(const uint8_t *label, uint8_t length)
 {

@@ -28,6 +28,8 @@ struct feed_subscriber;
 struct feed *feed_open(const struct feed_config *config, struct error *error);
 void         feed_close(struct feed *feed);                             /* accepts NULL */
 
+bool         feed_is_synced(struct feed *feed);                         /* the table is complete; any thread */
+
 struct feed_counts { uint64_t reads, failures; };   /* of the table, the first one included; of reads, those that were refused */
 struct feed_counts feed_counts(const struct feed *feed);                /* any thread */
 

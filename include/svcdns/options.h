@@ -45,6 +45,9 @@ const struct option *options_find(const struct option *options, const char *name
 
 /* Go's time.ParseDuration: nanoseconds. The error is what Go says: `time: missing unit in duration "5"`. */
 bool duration_parse(const char *text, int64_t *ret_ns, struct error *error);
+/* As Go writes one: "5s", "1m30s", "1h0m0s", "1.5ms". */
+#define DURATION_TEXT_MAX 40
+void duration_text(int64_t ns, char out[DURATION_TEXT_MAX]);
 /* Go's strconv.Atoi: `strconv.Atoi: parsing "1k": invalid syntax`. */
 bool integer_parse(const char *text, int64_t *ret, struct error *error);
 

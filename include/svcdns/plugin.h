@@ -6,6 +6,8 @@
 #include "svcdns/error.h"
 #include "svcdns/request.h"
 
+struct metric_family;
+struct metrics_page;
 struct setup;
 struct worker;
 
@@ -14,12 +16,13 @@ struct plugin {
 	size_t      state_size;             /* octets of request_state() */
 	bool        takes_any_class;        /* queries of other classes than IN get past the server's door */
 	bool        is_fresh;               /* its answers come from memory and are always current: caching them is no use */
+	const struct metric_family *const *families;    /* that it counts in (metrics.h), NULL behind the last; NULL: none */
 
 	/* Reads the Corefile's properties (setup.h). No effect outside its result, which may live in the arena of the
 	 * setup. NULL: refused, error says why. */
 	void *(*setup)(struct setup *setup, struct error *error);
-	/* Begins what all workers share (a feed, a thread); once, after every setup of the configuration succeeded.
-	 * May be NULL, as every one that follows. */
+	/* Begins what all workers share (a feed, a thread); once, after every setup of the configuration succeeded, in the
+	 * order of the registry and before anything is asked. May be NULL, as every one that follows. */
 	bool (*open)(void *config, struct error *error);
 	void *(*start)(void *config, struct worker *worker);   /* once per worker; without it, self is the config */
 	void (*refresh)(void *self);        /* on the worker's thread, between two batches of queries */
@@ -40,6 +43,13 @@ struct plugin {
 	/* Name `index` of the search list that the client of a request has, in lower case; false: the list is at its end, or
 	 * there is none. */
 	bool (*find_search_name)(void *self, const struct request *request, unsigned index, struct name *ret);
+	/* Whether it could answer now; for the ready plugin. Any thread, and also while open() has not returned yet. */
+	bool (*is_ready)(void *config);
+	/* Adds what is looked up, not counted, to a page of metrics; between open() and close(), on the page's thread. */
+	void (*collect)(void *config, struct metrics_page *page);
+	/* The server is about to go and serves on meanwhile: this may take its time. On the main thread, in the order of the
+	 * registry, before the first stop(); not called of a server that never served. */
+	void (*leave)(void *config);
 	void (*stop)(void *self);           /* ends what start() began; on the worker's thread, loop still alive */
 	void (*close)(void *config);        /* ends what setup() and open() began */
 };

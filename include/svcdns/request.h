@@ -14,6 +14,7 @@
 struct chain;
 struct link;
 struct plugin;
+struct route;
 struct router;
 struct worker;
 
@@ -67,6 +68,7 @@ struct request {
 
 	/* Its place in the chain. */
 	enum admission      admission;      /* what query_read() made of it */
+	const struct route *route;          /* by which it came to the chain; of a child that asks below, its parent's */
 	const struct chain *chain;
 	unsigned            first;          /* index of the topmost link that sees it: not 0 for some children */
 	unsigned            position;       /* index of the link that serves it now */
@@ -118,6 +120,9 @@ enum reply_kind {
 
 /* What kind of reply stands in a request, by CoreDNS' rules (facts of plugin/pkg/response). */
 enum reply_kind request_reply_kind(const struct request *request);
+/* Octets of the reply as CoreDNS counts them: without compression, and without an OPT record that is our own; 0 of one that
+ * was dropped. */
+size_t request_reply_size(const struct request *request);
 
 /* A child of `parent` that asks for name (any case) and type, with the client, EDNS and flags of its parent. NULL when the
  * parent is REQUEST_DEPTH_MAX deep. What comes back is read from child->rcode, child->bare, child->reply.count and, from

@@ -19,6 +19,30 @@ struct timeouts {                           /* of TCP; ns; 0: the server's own *
 	int64_t tcp_queries;                /* after which a connection is closed; 0: any number */
 };
 
+struct place_site {                         /* one zone at one address */
+	const char *server;                 /* "dns://:53", "dns://10.0.0.1:53": what metrics call the address */
+	const char *zone;                   /* "example.org." */
+};
+
+struct place_plugin {
+	const struct plugin *plugin;
+	void                *config;
+};
+
+/* Where a server block is served, and by what; complete when the first open() is called. */
+struct place {
+	const struct place_site   *sites;   /* every zone at every address; struct route has an index into them */
+	size_t                     site_count;
+	const char                *view;    /* "": the block has none */
+	const struct place_plugin *plugins; /* in the order of the registry */
+	size_t                     plugin_count;
+};
+
+struct cell;
+struct http;
+struct metric_family;
+struct metrics;
+
 struct setup {
 	const struct plugin    *plugin;
 	struct arena           *arena;      /* lifetime "generation" */
@@ -29,6 +53,9 @@ struct setup {
 	struct bind            *bind;       /* the bind plugin fills it */
 	struct timeouts        *timeouts;   /* the timeouts plugin does */
 	const char             *root;       /* folder that relative file names start from; NULL: the working directory */
+	const struct place     *place;
+	struct metrics         *metrics;    /* the server's, as the next one */
+	struct http            *http;
 };
 
 /* Plugins that may stand only once in a block: false, with CoreDNS' message, at a second occurrence. */
@@ -41,6 +68,9 @@ void setup_zones(const struct setup *setup, struct dispenser *d, struct zones *r
 void setup_words(const struct setup *setup, struct dispenser *d, struct words *ret);
 /* What the machine calls itself; "localhost" where it has no name. */
 const char *setup_host_name(const struct setup *setup);
+/* Cells of worker 0 (metrics.h) for each site of the block, to be counted in by cell_of_worker(cells[route->site], index):
+ * labels "server", "zone" and "view" are the site's, `others` the values of those besides, in their order. From open() on. */
+struct cell **setup_cells(const struct setup *setup, const struct metric_family *family, const char *const *others);
 /* A file name, made absolute by `root` as CoreDNS does. */
 const char *setup_path(const struct setup *setup, const char *path);
 

@@ -6,6 +6,7 @@
 
 #include "svcdns/address.h"
 #include "svcdns/error.h"
+#include "svcdns/metrics.h"
 #include "svcdns/name.h"
 #include "svcdns/request.h"
 
@@ -16,7 +17,11 @@ enum upstream_policy {
 	UPSTREAM_FASTEST                    /* the smallest smoothed round-trip time; now and then another, to know theirs */
 };
 
+extern const struct metric_family *const upstream_families[];
+
 struct upstream_config {                    /* outlives every group made of it */
+	const char          *proxy_name;    /* what metrics call it */
+	struct metrics      *metrics;       /* NULL: nothing is counted */
 	union address       *servers;
 	size_t               server_count;  /* 1 .. 15 */
 	enum upstream_policy policy;

@@ -259,6 +259,16 @@ void feed_close(struct feed *feed)
 	destroy(feed);
 }
 
+bool feed_is_synced(struct feed *feed)
+{
+	bool is_synced;
+
+	uv_mutex_lock(&feed->mutex);
+	is_synced = snapshot_is_synced(feed->newest);
+	uv_mutex_unlock(&feed->mutex);
+	return is_synced;
+}
+
 struct feed_counts feed_counts(const struct feed *feed)
 {
 	return (struct feed_counts){

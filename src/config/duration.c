@@ -1,5 +1,7 @@
 /* Numbers as Go reads and refuses them. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,4 +122,44 @@ bool duration_parse(const char *text, int64_t *ret_ns, struct error *error)
 				return false;
 	*ret_ns = *text == '-' ? -(int64_t)sum : (int64_t)sum;
 	return true;
+}
+
+/* So many units, with what is left of one as digits behind a dot, the last of them not 0. */
+static void put_units(char *out, size_t size, uint64_t ns, uint64_t unit_ns, const char *unit)
+{
+	int length = snprintf(out, size, "%" PRIu64, ns / unit_ns);
+	uint64_t rest = ns % unit_ns;
+
+	if (rest)
+		out[length++] = '.';
+	for (; rest; rest %= unit_ns) {
+		rest *= 10;
+		out[length++] = (char)('0' + rest / unit_ns);
+	}
+	snprintf(out + length, size - (size_t)length, "%s", unit);
+}
+
+void duration_text(int64_t ns, char out[DURATION_TEXT_MAX])
+{
+	static const uint64_t second = 1000000000, minute = 60 * second, hour = 60 * minute;
+	uint64_t left = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
+	size_t at = 0;
+
+	if (ns < 0)
+		out[at++] = '-';
+	if (left && left < second) {
+		uint64_t unit = left < 1000 ? 1 : left < 1000000 ? 1000 : 1000000;
+
+		put_units(out + at, DURATION_TEXT_MAX - at, left, unit,
+			unit == 1      ? "ns"
+			: unit == 1000 ? "\xc2\xb5s"
+				       : "ms");
+		return;
+	}
+	if (left >= hour)
+		at += (size_t)snprintf(out + at, DURATION_TEXT_MAX - at, "%" PRIu64 "h", left / hour);
+	if (left >= minute)
+		at += (size_t)snprintf(
+			out + at, DURATION_TEXT_MAX - at, "%" PRIu64 "m", left % hour / minute);
+	put_units(out + at, DURATION_TEXT_MAX - at, left % minute, second, "s");
 }

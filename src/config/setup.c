@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "svcdns/metrics.h"
+
 /* Whatever is left after the first occurrence has been read is a second one. */
 bool setup_once(const struct setup *setup, struct dispenser *d)
 {
@@ -54,4 +56,35 @@ const char *setup_path(const struct setup *setup, const char *path)
 	if (*path == '/' || !setup->root)
 		return path;
 	return arena_format(setup->arena, "%s/%s", setup->root, path);
+}
+
+/* The value of a label that is the site's; NULL: it is another one. */
+static const char *site_label(const struct place *place, size_t site, const char *name)
+{
+	if (strcmp(name, "server") == 0)
+		return place->sites[site].server;
+	if (strcmp(name, "zone") == 0)
+		return place->sites[site].zone;
+	return strcmp(name, "view") == 0 ? place->view : NULL;
+}
+
+struct cell **setup_cells(
+	const struct setup *setup, const struct metric_family *family, const char *const *others)
+{
+	const struct place *place = setup->place;
+	struct cell **cells = arena_alloc(setup->arena, place->site_count * sizeof(struct cell *));
+
+	for (size_t i = 0; i < place->site_count; i++) {
+		const char *values[METRIC_LABELS_MAX];
+		size_t count = 0, other = 0;
+
+		for (const struct metric_label *label = family->labels; label->name; label++) {
+			const char *value = site_label(place, i, label->name);
+
+			if (!label->values)
+				values[count++] = value ? value : others[other++];
+		}
+		cells[i] = metrics_cells(setup->metrics, 0, family, values);
+	}
+	return cells;
 }

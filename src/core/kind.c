@@ -1,3 +1,4 @@
+/* What stands in a reply, read from its octets. */
 #include "svcdns/request.h"
 
 static bool is_about_transfers(const struct request *request)
@@ -42,4 +43,43 @@ enum reply_kind request_reply_kind(const struct request *request)
 	default:
 		return REPLY_OTHER;
 	}
+}
+
+#define FIXED 10 /* octets between a record's owner and its RDATA */
+
+/* Addresses of the question's name: what most replies are made of, passed over without a look at names. The
+ * octets that they take without compression. */
+static size_t skim_addresses(struct reader *reader, const struct question *question, unsigned *records)
+{
+	size_t size = 0;
+
+	while (*records && reader_left(reader) > 2 + FIXED) {
+		const uint8_t *at = reader->wire + reader->at;
+		uint16_t type = message_u16(at + 2);
+		size_t rdlength = message_u16(at + FIXED);
+
+		if (message_u16(at) != WRITER_QUESTION || (type != TYPE_A && type != TYPE_AAAA))
+			break;
+		reader_skip(reader, 2 + FIXED + rdlength);
+		size += question->name.length + FIXED + rdlength;
+		--*records;
+	}
+	return size;
+}
+
+size_t request_reply_size(const struct request *request)
+{
+	const struct writer *w = &request->reply;
+	unsigned records = (unsigned)w->count[0] + w->count[1] + w->count[2];
+	size_t size = request->question.end + request->opt_length;
+	struct reader reader;
+	struct record record;
+
+	if (request->is_dropped)
+		return 0;
+	reader_init(&reader, w->wire, w->length, request->question.end);
+	size += skim_addresses(&reader, &request->question, &records);
+	while (records-- && reader_record(&reader, &record))
+		size += writer_expanded_length(w->wire, &record);
+	return size;
 }

@@ -8,6 +8,7 @@
 #include "reply.h"
 #include "svcdns/chain.h"
 #include "svcdns/router.h"
+#include "svcdns/traffic.h"
 
 /* An answer of twelve octets for what is not worth more: the query's header, turned round. */
 static enum admission reject(struct request *request, uint16_t rcode)
@@ -85,17 +86,29 @@ static enum admission parse(struct request *request, size_t length)
 	return fail(request, RCODE_FORMERR, "malformed query");
 }
 
+/* No plugin will see it, so that it is counted here. */
+static enum admission refuse(struct request *request, const char *reason)
+{
+	enum admission admission = fail(request, RCODE_REFUSED, reason);
+	const struct traffic_reply reply = {.rcode = request->rcode, .size = request_reply_size(request)};
+
+	if (request->router->refused)
+		traffic_count(request->router->refused, request, &reply);
+	return admission;
+}
+
 static enum admission route(struct request *request)
 {
 	const struct question *question = &request->question;
 
 	if (question->class != CLASS_IN && !request->router->any_class)
-		return fail(request, RCODE_REFUSED, "its class is not served");
+		return refuse(request, "its class is not served");
 	if (request->edns.present && request->edns.version != 0)
 		return bad_version(request);
-	request->chain = router_find(request->router, &question->name, question->type);
-	if (!request->chain || !request->chain->count)
-		return fail(request, RCODE_REFUSED, "no zone for this name");
+	request->route = router_find(request->router, &question->name, question->type);
+	if (!request->route || !request->route->chain->count)
+		return refuse(request, "no zone for this name");
+	request->chain = request->route->chain;
 	return ADMISSION_SERVE;
 }
 

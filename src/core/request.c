@@ -82,6 +82,7 @@ struct request *request_child(struct request *parent, const struct name *name, u
 		return NULL;
 	child = request_take(parent->worker);
 	child->router = parent->router;
+	child->route = parent->route;
 	child->transport = parent->transport;
 	child->client = parent->client;
 	child->local = parent->local;
@@ -105,6 +106,7 @@ struct request *request_own(struct worker *worker, const struct name *name, uint
 	struct request *request = request_take(worker);
 
 	request->router = NULL;
+	request->route = NULL;
 	request->transport = TRANSPORT_UDP;
 	request->client = request->local = (union address){0};
 	request->received = worker->now;
@@ -133,11 +135,12 @@ enum verdict request_ask_below(struct request *child)
 
 enum verdict request_ask_server(struct request *child)
 {
-	const struct chain *chain = router_find(child->router, &child->question.name, child->question.type);
+	const struct route *route = router_find(child->router, &child->question.name, child->question.type);
 
-	if (!chain)
+	if (!route)
 		return request_fail(child, RCODE_REFUSED, "no zone for this name");
-	return ask(child, chain, 0);
+	child->route = route;
+	return ask(child, route->chain, 0);
 }
 
 void request_detach(struct request *child, void (*done)(struct request *, enum verdict), void *owner)

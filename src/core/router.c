@@ -74,18 +74,18 @@ static const struct route *find_exact(const struct router *router, const struct 
 	return NULL;
 }
 
-const struct chain *router_find(const struct router *router, const struct name *name, uint16_t type)
+const struct route *router_find(const struct router *router, const struct name *name, uint16_t type)
 {
-	const struct chain *apex = NULL;
+	const struct route *apex = NULL;
 	unsigned labels = name->labels < router->labels_max ? name->labels : router->labels_max;
 
 	for (;; labels--) {
 		const struct route *route = find_exact(router, name, labels);
 
 		if (route && (type != TYPE_DS || labels < name->labels) && (labels || !apex))
-			return route->chain;
+			return route;
 		if (route && !apex)
-			apex = route->chain;
+			apex = route;
 		if (!labels)
 			return apex;
 	}

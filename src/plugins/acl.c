@@ -6,11 +6,14 @@
 #include <strings.h>
 
 #include "svcdns/address_set.h"
+#include "svcdns/metrics.h"
+#include "svcdns/router.h"
 #include "svcdns/setup.h"
+#include "svcdns/worker.h"
 
 #define OPT_OCTETS 17 /* of the OPT record with the error, which the log counts as part of the reply */
 
-enum action { ALLOW, BLOCK, FILTER, DROP };
+enum action { ALLOW, BLOCK, FILTER, DROP, ACTIONS };
 
 struct policy {
 	enum action action;
@@ -28,8 +31,33 @@ struct rule { /* one directive */
 };
 
 struct acl { /* lifetime: configuration */
+	const struct setup *setup;
 	struct rule *rules;
+	struct cell **counts[ACTIONS]; /* for each site of the block */
 };
+
+static const struct metric_family allowed = {
+	.name = "coredns_acl_allowed_requests_total",
+	.help = "Counter of DNS requests being allowed.",
+	.labels = {{.name = "server"}, {.name = "view"}},
+};
+static const struct metric_family blocked = {
+	.name = "coredns_acl_blocked_requests_total",
+	.help = "Counter of DNS requests being blocked.",
+	.labels = {{.name = "server"}, {.name = "view"}, {.name = "zone"}},
+};
+static const struct metric_family filtered = {
+	.name = "coredns_acl_filtered_requests_total",
+	.help = "Counter of DNS requests being filtered.",
+	.labels = {{.name = "server"}, {.name = "view"}, {.name = "zone"}},
+};
+static const struct metric_family dropped = {
+	.name = "coredns_acl_dropped_requests_total",
+	.help = "Counter of DNS requests being dropped.",
+	.labels = {{.name = "server"}, {.name = "view"}, {.name = "zone"}},
+};
+static const struct metric_family *const families[ACTIONS + 1] = {
+	[ALLOW] = &allowed, [BLOCK] = &blocked, [FILTER] = &filtered, [DROP] = &dropped};
 
 static bool fits_type(const struct policy *policy, uint16_t type)
 {
@@ -68,9 +96,12 @@ static enum verdict refuse(struct request *r, uint16_t rcode, uint16_t why)
 
 static enum verdict serve(void *self, struct request *r)
 {
-	const struct policy *policy = find(self, r);
+	const struct acl *acl = self;
+	const struct policy *policy = find(acl, r);
+	enum action action = policy ? policy->action : ALLOW;
 
-	switch (policy ? policy->action : ALLOW) {
+	cell_add(cell_of_worker(acl->counts[action][r->route->site], r->worker->index), 1);
+	switch (action) {
 	case BLOCK:
 		return refuse(r, RCODE_REFUSED, EXTENDED_ERROR_BLOCKED);
 	case FILTER:
@@ -223,6 +254,7 @@ static void *setup(struct setup *setup, struct error *error)
 	struct rule **link = &acl->rules;
 	struct dispenser d;
 
+	acl->setup = setup;
 	dispenser_init(&d, setup->directive, error);
 	while (dispenser_next(&d)) {
 		struct rule *rule = arena_alloc(setup->arena, sizeof(*rule));
@@ -236,6 +268,22 @@ static void *setup(struct setup *setup, struct error *error)
 	return acl;
 }
 
+static bool open_counts(void *config, struct error *error)
+{
+	struct acl *acl = config;
+
+	(void)error;
+	for (size_t i = 0; i < ACTIONS; i++)
+		acl->counts[i] = setup_cells(acl->setup, families[i], NULL);
+	return true;
+}
+
 extern const struct plugin plugin_acl;
 
-const struct plugin plugin_acl = {.name = "acl", .setup = setup, .serve = serve};
+const struct plugin plugin_acl = {
+	.name = "acl",
+	.families = families,
+	.setup = setup,
+	.open = open_counts,
+	.serve = serve,
+};

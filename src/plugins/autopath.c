@@ -8,16 +8,27 @@
 #include <string.h>
 
 #include "svcdns/chain.h"
+#include "svcdns/metrics.h"
 #include "svcdns/registry.h"
 #include "svcdns/resolv_conf.h"
+#include "svcdns/router.h"
 #include "svcdns/setup.h"
+#include "svcdns/worker.h"
 
 struct autopath { /* lifetime: configuration */
 	struct zones zones;
 	struct resolv_conf file;
 	const char *source; /* plugin whose list goes before the file's, if it is in the block; NULL: none */
-	const struct directive *directives; /* of the block */
+	const struct setup *setup;
+	struct cell **successes; /* for each site of the block */
 };
+
+static const struct metric_family successes = {
+	.name = "coredns_autopath_success_total",
+	.help = "Counter of requests that did autopath.",
+	.labels = {{.name = "server"}},
+};
+static const struct metric_family *const families[] = {&successes, NULL};
 
 struct walk {		   /* request_state() */
 	unsigned step;	   /* to be taken next: with name `step` of the list; 0: as it came */
@@ -105,11 +116,14 @@ static void answer(struct request *r, const struct request *child)
 }
 
 /* Takes what came back, and releases it; true: that is the answer. A failure is one. */
-static bool take(struct request *r, const struct walk *walk, struct request *child)
+static bool take(
+	const struct autopath *autopath, struct request *r, const struct walk *walk, struct request *child)
 {
 	bool is_failure = child->bare && child->error[0];
 	bool is_answer = is_failure || (!child->bare && child->rcode != RCODE_NXDOMAIN);
 
+	if (is_answer && !is_failure)
+		cell_add(cell_of_worker(autopath->successes[r->route->site], r->worker->index), 1);
 	if (is_answer)
 		answer(r, child);
 	else if (walk->step == 1)
@@ -129,7 +143,7 @@ static enum verdict go_on(const struct autopath *autopath, struct request *r, st
 			return walk->step == 1 ? VERDICT_NEXT : VERDICT_ANSWERED;
 		if (request_ask_below(child) == VERDICT_PENDING)
 			return VERDICT_PENDING;
-		if (take(r, walk, child))
+		if (take(autopath, r, walk, child))
 			break;
 	}
 	return VERDICT_ANSWERED;
@@ -139,7 +153,7 @@ static enum verdict resume(void *self, struct request *r, struct request *child)
 {
 	struct walk *walk = request_state(r);
 
-	return take(r, walk, child) ? VERDICT_ANSWERED : go_on(self, r, walk);
+	return take(self, r, walk, child) ? VERDICT_ANSWERED : go_on(self, r, walk);
 }
 
 static enum verdict serve(void *self, struct request *r)
@@ -185,7 +199,7 @@ static void *setup(struct setup *setup, struct error *error)
 	struct autopath *autopath = arena_alloc(setup->arena, sizeof(*autopath));
 	struct dispenser d;
 
-	autopath->directives = setup->directives;
+	autopath->setup = setup;
 	dispenser_init(&d, setup->directive, error);
 	while (dispenser_next(&d))
 		if (!read_directive(autopath, setup, &d, error))
@@ -195,7 +209,7 @@ static void *setup(struct setup *setup, struct error *error)
 
 static bool is_in_block(const struct autopath *autopath, const char *name)
 {
-	const struct directive *directive = autopath->directives;
+	const struct directive *directive = autopath->setup->directives;
 
 	while (directive && strcmp(directive->name, name) != 0)
 		directive = directive->next;
@@ -215,10 +229,11 @@ static const struct plugin *find_plugin(const char *name)
  * lists. */
 static bool check_source(void *config, struct error *error)
 {
-	const struct autopath *autopath = config;
+	struct autopath *autopath = config;
 	const char *source = autopath->source;
 	const struct plugin *plugin = source && is_in_block(autopath, source) ? find_plugin(source) : NULL;
 
+	autopath->successes = setup_cells(autopath->setup, &successes, NULL);
 	return !plugin || !plugin->serve || plugin->find_search_name ||
 	       error_set(error, "%s does not implement the AutoPather interface", source);
 }
@@ -228,6 +243,7 @@ extern const struct plugin plugin_autopath;
 const struct plugin plugin_autopath = {
 	.name = "autopath",
 	.state_size = sizeof(struct walk),
+	.families = families,
 	.setup = setup,
 	.open = check_source,
 	.serve = serve,

@@ -4,7 +4,10 @@
  * and what comes back is written over it. */
 #include <string.h>
 
+#include "svcdns/metrics.h"
+#include "svcdns/router.h"
 #include "svcdns/setup.h"
+#include "svcdns/worker.h"
 
 #define TTL_WITHOUT_SOA 600 /* RFC 6147 section 5.1.7 */
 #define UNUSED_OCTET	8   /* bits 64 to 71 are zero (RFC 6052 section 2.2) */
@@ -14,7 +17,16 @@
 struct dns64 { /* lifetime: configuration */
 	struct prefix prefix;
 	bool translate_all, allow_ipv4;
+	const struct setup *setup;
+	struct cell **translated; /* for each site of the block */
 };
+
+static const struct metric_family translated = {
+	.name = "coredns_dns64_requests_translated_total",
+	.help = "Counter of DNS requests translated by dns64.",
+	.labels = {{.name = "server"}},
+};
+static const struct metric_family *const families[] = {&translated, NULL};
 
 /* RFC 6147 section 5.1: questions for AAAA of class IN. */
 static bool is_wanted(const struct dns64 *dns64, const struct request *r)
@@ -118,7 +130,11 @@ static void synthesize(const struct dns64 *dns64, struct request *r, const struc
 
 static enum verdict resume(void *self, struct request *r, struct request *child)
 {
-	synthesize(self, r, child);
+	const struct dns64 *dns64 = self;
+
+	if (!child->bare)
+		cell_add(cell_of_worker(dns64->translated[r->route->site], r->worker->index), 1);
+	synthesize(dns64, r, child);
 	request_release(child);
 	return VERDICT_ANSWERED;
 }
@@ -192,6 +208,7 @@ static void *setup(struct setup *setup, struct error *error)
 	struct dns64 *dns64 = arena_alloc(setup->arena, sizeof(*dns64));
 	struct dispenser d;
 
+	dns64->setup = setup;
 	prefix_parse("64:ff9b::/96", &dns64->prefix); /* the well-known one, RFC 6052 section 2.1 */
 	dispenser_init(&d, setup->directive, error);
 	while (dispenser_next(&d))
@@ -200,11 +217,22 @@ static void *setup(struct setup *setup, struct error *error)
 	return dns64;
 }
 
+static bool open_counts(void *config, struct error *error)
+{
+	struct dns64 *dns64 = config;
+
+	(void)error;
+	dns64->translated = setup_cells(dns64->setup, &translated, NULL);
+	return true;
+}
+
 extern const struct plugin plugin_dns64;
 
 const struct plugin plugin_dns64 = {
 	.name = "dns64",
+	.families = families,
 	.setup = setup,
+	.open = open_counts,
 	.serve = serve,
 	.amend = amend,
 	.resume = resume,

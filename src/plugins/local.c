@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "svcdns/log.h"
+#include "svcdns/metrics.h"
 #include "svcdns/setup.h"
+#include "svcdns/worker.h"
 
 #define TTL	       604800
 #define LOCALHOST      "\11localhost" /* as a name in wire form, its NUL being the root */
@@ -16,8 +18,15 @@ enum { HAS_ADDRESSES = 1, HAS_POINTER = 2, IS_APEX = 4 };
 struct local { /* lifetime: configuration */
 	struct zones zones;
 	struct name loopback;
-	bool has_prefix; /* localhost_prefix on */
+	bool has_prefix;       /* localhost_prefix on */
+	struct cell *requests; /* for "localhost.example.org" and the like */
 };
+
+static const struct metric_family requests = {
+	.name = "coredns_local_localhost_requests_total",
+	.help = "Counter of special localhost subdomain requests.",
+};
+static const struct metric_family *const families[] = {&requests, NULL};
 
 static const char *const zone_texts[] = {
 	"localhost.", "0.in-addr.arpa.", "127.in-addr.arpa.", "255.in-addr.arpa."};
@@ -53,6 +62,7 @@ static void *setup(struct setup *setup, struct error *error)
 	struct dispenser d;
 
 	local->has_prefix = true;
+	local->requests = metrics_cells(setup->metrics, 0, &requests, NULL);
 	for (size_t i = 0; i < ARRAY_LENGTH(zone_texts); i++)
 		zones_add(&local->zones, setup->arena, zone_texts[i]);
 	name_from_text("1.0.0.127.in-addr.arpa.", &local->loopback);
@@ -174,11 +184,14 @@ static enum verdict serve(void *self, struct request *r)
 			return VERDICT_NEXT;
 	}
 	found = look_up(local, name, zone);
-	if (found == HAS_ADDRESSES && log_is_debug())
-		log_query(r);
+	if (found == HAS_ADDRESSES) {
+		cell_add(cell_of_worker(local->requests, r->worker->index), 1);
+		if (log_is_debug())
+			log_query(r);
+	}
 	return answer(r, found, zone);
 }
 
 extern const struct plugin plugin_local;
 
-const struct plugin plugin_local = {.name = "local", .setup = setup, .serve = serve};
+const struct plugin plugin_local = {.name = "local", .families = families, .setup = setup, .serve = serve};

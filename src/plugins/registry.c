@@ -24,11 +24,11 @@
 	BUILT(bind) \
 	BUILT(debug) \
 	KNOWN(trace) \
-	KNOWN(ready) \
-	KNOWN(health) \
-	KNOWN(pprof) \
+	BUILT(ready) \
+	BUILT(health) \
+	BUILT(pprof) \
 	KNOWN(shed) \
-	KNOWN(prometheus) \
+	BUILT(prometheus) \
 	BUILT(errors) \
 	BUILT(log) \
 	KNOWN(dnstap) \

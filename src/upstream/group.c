@@ -149,6 +149,7 @@ static struct server *choose_server(struct exchange *exchange)
 			return server;
 		if (++exchange->fails < count)
 			continue;
+		count_broken(group);
 		if (group->config->failfast)
 			return NULL;
 		return &group->servers[random_below(&group->worker->random, (uint32_t)count)];
@@ -304,11 +305,13 @@ static bool take_reply(struct request *request, const uint8_t *message, size_t l
 }
 
 /* Smoothed as TCP does (RFC 6298 section 2). */
-static void note_round_trip(const struct attempt *attempt)
+static void note_round_trip(const struct attempt *attempt, uint16_t rcode)
 {
 	struct server *server = attempt->server;
 	uint64_t sample = server->group->worker->now - attempt->sent;
 
+	if (attempt->exchange->request)
+		count_reply(server, rcode, sample);
 	sample = sample ? sample : 1;
 	server->round_trip =
 		server->round_trip ? server->round_trip - server->round_trip / 8 + sample / 8 : sample;
@@ -321,7 +324,7 @@ void attempt_on_reply(struct attempt *attempt, const uint8_t *message, size_t le
 	struct server *server = attempt->server;
 	uint16_t flags = message_flags(message);
 
-	note_round_trip(attempt);
+	note_round_trip(attempt, flags & FLAG_RCODE);
 	call_off(exchange);
 	if (!exchange->request) {
 		probe_on_end(exchange, true);
@@ -432,6 +435,7 @@ enum verdict upstream_ask(struct upstream_group *group, struct request *request,
 		under_way = atomic_fetch_add_explicit(config->under_way, 1, memory_order_relaxed) + 1;
 	if (config->max_concurrent && under_way > config->max_concurrent) {
 		atomic_fetch_sub_explicit(config->under_way, 1, memory_order_relaxed);
+		count_reject(group);
 		return request_fail(request, RCODE_REFUSED, "concurrent queries exceeded maximum %lld",
 			(long long)config->max_concurrent);
 	}
@@ -493,6 +497,7 @@ struct upstream_group *upstream_start(const struct upstream_config *config, stru
 		server->tcp = tcp_channel_create(server);
 		probe_init(group, server);
 	}
+	counters_start(group);
 	return group;
 }
 

@@ -6,6 +6,7 @@
 #include <ares.h>
 #include <uv.h>
 
+#include "counters.h"
 #include "letter_case.h"
 #include "svcdns/upstream.h"
 #include "svcdns/worker.h"
@@ -59,6 +60,7 @@ struct server {
 	unsigned fails;		/* probes since the last that was answered */
 	bool is_probing;
 	uv_timer_t probe_timer;
+	struct server_counters counters;
 };
 
 struct upstream_group {
@@ -72,6 +74,7 @@ struct upstream_group {
 	unsigned next;		    /* round robin */
 	unsigned handles;	    /* open ones: the group is freed when the last is closed */
 	bool is_stopping;
+	struct group_counters counters;
 	uint8_t probe_query[MESSAGE_HEADER + NAME_WIRE_MAX + 4];
 	size_t probe_length;
 };

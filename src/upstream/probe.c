@@ -26,10 +26,13 @@ void probe_on_end(struct exchange *probe, bool is_answered)
 
 	server->probe = NULL;
 	exchange_release(probe);
-	if (is_answered)
+	if (is_answered) {
 		probe_stop(server);
-	else
+	} else {
 		server->fails++;
+		if (!server->group->is_stopping)
+			count_failed_probe(server);
+	}
 }
 
 static void send_probe(struct server *server)

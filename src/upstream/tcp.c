@@ -224,6 +224,8 @@ void tcp_send(struct tcp_channel *channel, struct attempt *attempt)
 	uint8_t *query = exchange_query(attempt->exchange, &length);
 
 	*ticket = (struct ticket){attempt, attempt->serial, channel};
+	if (attempt->exchange->request)
+		count_connection(channel->server, true, channel->sockets);
 	attempt->id = random_u16(&channel->server->group->worker->random);
 	writer_put_u16_at(query, attempt->id);
 	channel->under_way++;

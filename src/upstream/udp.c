@@ -229,6 +229,8 @@ bool udp_send(struct udp_pool *pool, struct attempt *attempt, char *ret_reason, 
 		snprintf(ret_reason, size, "dial udp %s: %s", pool->server->text, strerror(errno));
 		return false;
 	}
+	if (attempt->exchange->request)
+		count_connection(pool->server, false, socket->uses);
 	do
 		attempt->id = random_u16(&pool->server->group->worker->random);
 	while (find_id(socket, attempt->id));

@@ -26,6 +26,8 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
     server.exchange(query, tcp=False, …)        the same for a dns.message.Message
     server.connect(to='127.0.0.1', port=None)   a connected TCP socket; with server.send(sock, query, …) and
                                                 server.receive(sock) -> Message or None at the end of the stream
+    server.fetch(path, port=2, method='GET', **headers) -> (status, headers, body) of a request over HTTP to {PORT2};
+                                                status None: nobody listens there
     server.lines                                what it has written to stdout so far
     server.wait_for(pattern)                    waits for a line of stdout that re.search() finds, and returns it
     server.signal(signal.SIGTERM)
@@ -38,6 +40,7 @@ Everything that was started is stopped at the end of the test, which fails if a 
 with 0, or wrote a sanitizer's report.
 """
 
+import http.client
 import os
 import pathlib
 import re
@@ -221,6 +224,17 @@ class Server:
 
     def connect(self, to='127.0.0.1', port=None):
         return socket.create_connection((to, port or self.lab.port()), timeout=PATIENCE)
+
+    def fetch(self, path, port=2, method='GET', **headers):
+        connection = http.client.HTTPConnection('127.0.0.1', self.lab.port(port), timeout=PATIENCE)
+        try:
+            connection.request(method, path, headers={name.replace('_', '-'): value for name, value in headers.items()})
+            reply = connection.getresponse()
+            return reply.status, dict(reply.getheaders()), reply.read().decode()
+        except ConnectionRefusedError:
+            return None, {}, ''
+        finally:
+            connection.close()
 
     @staticmethod
     def send(sock, query, *more):

@@ -19,6 +19,7 @@
     upstream.stop(), upstream.start()               between the two, nobody listens on its port
 """
 
+import random
 import selectors
 import socket
 import threading
@@ -90,10 +91,11 @@ class Upstream:
         self.thread.start()
 
     def bind(self):
+        """Its port is none that the kernel gives to whoever asks for any: nobody else has it while it is stopped."""
         while True:
             udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            udp.bind(('127.0.0.1', self.port))
             try:
+                udp.bind(('127.0.0.1', self.port or random.randrange(20000, 32000)))
                 return udp, socket.create_server(udp.getsockname(), backlog=128)
             except OSError:
                 udp.close()

@@ -10,7 +10,9 @@
 
 #include "svcdns/chain.h"
 #include "svcdns/clock.h"
+#include "svcdns/http.h"
 #include "svcdns/memory.h"
+#include "svcdns/metrics.h"
 #include "svcdns/query.h"
 #include "svcdns/registry.h"
 #include "svcdns/router.h"
@@ -28,6 +30,8 @@ struct lab {
 	struct bind bind;
 	struct timeouts timeouts;
 	struct setup setup;
+	struct place_site site;
+	struct place place;
 	struct error error;
 
 	struct link links[LAB_LINKS_MAX];
@@ -56,10 +60,15 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 
 	*lab = (struct lab){.plugin = plugin, .client = "192.0.2.1", .flags = FLAG_RD, .class = CLASS_IN};
 	arena_init(&lab->arena);
-	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
-		return false;
+	lab->site = (struct place_site){"dns://:53", "."};
+	lab->place = (struct place){.sites = &lab->site, .site_count = 1, .view = ""};
 	lab->setup = (struct setup){
 		.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind, .timeouts = &lab->timeouts};
+	lab->setup.place = &lab->place;
+	lab->setup.metrics = metrics_create(1);
+	lab->setup.http = http_create();
+	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
+		return false;
 	lab->setup.directives = lab->corefile.blocks->directives;
 	lab->setup.directive = lab->setup.directives;
 	zones_add(&lab->setup.zones, &lab->arena, ".");
@@ -104,6 +113,8 @@ static inline void lab_finish(struct lab *lab)
 		worker_finish(&lab->worker); /* asserts that no request is missing */
 		router_finish(&lab->router);
 	}
+	http_destroy(lab->setup.http);
+	metrics_destroy(lab->setup.metrics);
 	corefile_finish(&lab->corefile);
 	arena_finish(&lab->arena);
 }

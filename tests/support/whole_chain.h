@@ -11,7 +11,9 @@
 #include "svcdns/chain.h"
 #include "svcdns/clock.h"
 #include "svcdns/corefile.h"
+#include "svcdns/http.h"
 #include "svcdns/memory.h"
+#include "svcdns/metrics.h"
 #include "svcdns/registry.h"
 #include "svcdns/router.h"
 #include "svcdns/setup.h"
@@ -23,6 +25,9 @@ struct whole_chain {
 	struct corefile corefile;
 	struct bind bind;
 	struct setup setup;
+	struct place_site site;
+	struct place_plugin plugins[WHOLE_CHAIN_LINKS_MAX];
+	struct place place;
 	struct link links[WHOLE_CHAIN_LINKS_MAX];
 	void *configs[WHOLE_CHAIN_LINKS_MAX]; /* one for each link */
 	struct chain chain;
@@ -37,6 +42,7 @@ static inline void whole_chain_add(struct whole_chain *whole, const struct plugi
 	if (chain->count == WHOLE_CHAIN_LINKS_MAX)
 		abort();
 	whole->configs[chain->count] = config;
+	whole->plugins[whole->place.plugin_count++] = (struct place_plugin){plugin, config};
 	chain->links[chain->count++] = (struct link){
 		.plugin = plugin, .self = plugin->start ? plugin->start(config, &whole->worker) : config};
 }
@@ -72,6 +78,12 @@ static inline void whole_chain_start(struct whole_chain *whole, const char *core
 	if (!corefile_parse(&whole->corefile, "Corefile", corefile, strlen(corefile), registry_knows, &error))
 		abort();
 	whole->setup.arena = &whole->corefile.arena;
+	whole->site = (struct place_site){"dns://:53", "."};
+	whole->place =
+		(struct place){.sites = &whole->site, .site_count = 1, .view = "", .plugins = whole->plugins};
+	whole->setup.place = &whole->place;
+	whole->setup.metrics = metrics_create(1);
+	whole->setup.http = http_create();
 	zones_add(&whole->setup.zones, whole->setup.arena, ".");
 	worker_init(&whole->worker, 0, loop);
 	whole->worker.now = clock_monotonic();
@@ -105,6 +117,8 @@ static inline void whole_chain_finish(struct whole_chain *whole)
 	for (unsigned i = whole->chain.count; i-- > 0;)
 		if (whole->links[i].plugin->close)
 			whole->links[i].plugin->close(whole->configs[i]);
+	http_destroy(whole->setup.http);
+	metrics_destroy(whole->setup.metrics);
 	router_finish(&whole->router);
 	worker_finish(&whole->worker);
 	corefile_finish(&whole->corefile);

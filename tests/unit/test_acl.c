@@ -34,6 +34,7 @@ static void check(
 
 	if (!lab_read(&lab, &plugin_acl, directive))
 		fail_msg("%s", lab.error.message);
+	assert_true(plugin_acl.open(lab.config, &lab.error));
 	lab_start(&lab, links, ARRAY_LENGTH(links));
 	lab.client = client;
 	if (lab_ask(&lab, name, type) == VERDICT_DROP)
@@ -112,6 +113,7 @@ static void test_extended_error(void **state)
 		struct lab lab;
 
 		assert_true(lab_read(&lab, &plugin_acl, table[i].directive));
+		assert_true(plugin_acl.open(lab.config, &lab.error));
 		lab_start(&lab, links, ARRAY_LENGTH(links));
 		lab.payload = table[i].payload;
 		assert_int_equal(lab_ask(&lab, "www.example", TYPE_A), VERDICT_ANSWERED);

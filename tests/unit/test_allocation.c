@@ -101,6 +101,7 @@ static int install_hooks(void **state)
 /* The worlds that are asked. */
 
 static const char corefile[] = ". {\n"
+			       "prometheus 127.0.0.1:0\n"
 			       "errors {\nconsolidate 1h .*\n}\n"
 			       "search {\nnamespace shop\nfrom client\n}\n"
 			       "cache 30\n"

@@ -130,6 +130,7 @@ static void start(struct lab *lab, const char *directive, struct world *world)
 
 	if (!lab_read(lab, &plugin_autopath, directive))
 		fail_msg("%s", lab->error.message);
+	assert_true(plugin_autopath.open(lab->config, &lab->error));
 	lab_start(lab, links, ARRAY_LENGTH(links));
 }
 

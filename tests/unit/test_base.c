@@ -1,4 +1,4 @@
-/* Arena, buffer, random numbers, errors, log. */
+/* Arena, buffer, random numbers, errors, log, lines of /proc. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 #include "svcdns/error.h"
 #include "svcdns/log.h"
 #include "svcdns/memory.h"
+#include "svcdns/proc.h"
 #include "svcdns/random.h"
 
 static void test_arena(void **state)
@@ -224,6 +225,19 @@ static void test_fatal(void **state)
 	assert_string_equal(text, "[INFO] before\n[FATAL] plugin/x: must end\n");
 }
 
+static void test_proc_stat(void **state)
+{
+	static const char line[] = "42 (a) b (c) S 1 2 -3 18446744073709551615";
+
+	(void)state;
+	assert_int_equal(proc_stat_number(line, 4), 1);
+	assert_int_equal(proc_stat_number(line, 5), 2);
+	assert_true(proc_stat_number(line, 7) == UINT64_MAX);
+	assert_int_equal(proc_stat_number(line, 8), 0);
+	assert_int_equal(proc_stat_number(line, 100), 0);
+	assert_int_equal(proc_stat_number("", 4), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_long_lines_are_cut_whole),
 		cmocka_unit_test(test_fatal),
+		cmocka_unit_test(test_proc_stat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,7 @@ static void start(struct lab *lab, const char *directive, const char *client, st
 
 	if (!lab_read(lab, &plugin_dns64, directive))
 		fail_msg("%s", lab->error.message);
+	assert_true(plugin_dns64.open(lab->config, &lab->error));
 	lab_start(lab, links, ARRAY_LENGTH(links));
 	lab->client = client;
 	lab->flags = FLAG_RD | FLAG_CD;

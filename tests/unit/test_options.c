@@ -224,6 +224,35 @@ static void test_durations(void **state)
 	}
 }
 
+static void test_duration_texts(void **state)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} cases[] = {
+		{0, "0s"},
+		{1, "1ns"},
+		{1100, "1.1\xc2\xb5s"},
+		{2200000, "2.2ms"},
+		{999999999, "999.999999ms"},
+		{5000000000, "5s"},
+		{1500000000, "1.5s"},
+		{60000000000, "1m0s"},
+		{-90000000000, "-1m30s"},
+		{3600000000000, "1h0m0s"},
+		{360000000000001, "100h0m0.000000001s"},
+		{INT64_MIN, "-2562047h47m16.854775808s"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		char text[DURATION_TEXT_MAX];
+
+		duration_text(cases[i].ns, text);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
 static void test_refused_durations(void **state)
 {
 	static const struct {
@@ -297,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_duration_texts),
 		cmocka_unit_test(test_refused_durations),
 		cmocka_unit_test(test_integers),
 	};

@@ -18,6 +18,7 @@ static enum verdict hit(
 	bool is_due = false;
 
 	if (item_left(found->item, now) <= 0) {
+		cell_add(lookup_counters(w, r)->served_stale, 1);
 		is_due = !settings->verify && refresh_may_retry(found, now);
 	} else if (settings->prefetch) {
 		hits = refresh_count_hit(w, found, now);
@@ -110,6 +111,17 @@ static bool is_for_cache(const struct cache_settings *settings, const struct req
 	       zones_match(&settings->zones, &r->question.name);
 }
 
+static void count_look_up(const struct cache_worker *w, const struct request *r, const struct found *found)
+{
+	const struct counters *counters = lookup_counters(w, r);
+
+	cell_add(counters->requests, 1);
+	if (found->item)
+		cell_add(&counters->hits[found->store == w->cache->success ? SIDE_SUCCESS : SIDE_DENIAL], 1);
+	else
+		cell_add(counters->misses, 1);
+}
+
 static void look_ahead(void *self, struct request *r, unsigned step)
 {
 	const struct cache *cache = ((struct cache_worker *)self)->cache;
@@ -141,6 +153,7 @@ static enum verdict serve(void *self, struct request *r)
 	lookup_key(w->cache, r, r->is_foreseen ? &state->hash : NULL, &key);
 	state->hash = key.store_key.hash;
 	found = lookup_find(w, r, &key);
+	count_look_up(w, r, &found);
 	if (!found.item)
 		return miss(w, r, &key);
 	if (settings->verify && item_left(found.item, r->worker->now) <= 0)
@@ -167,6 +180,7 @@ static void settle(struct cache_worker *w, struct request *r)
 	if (!found.item)
 		return;
 	refresh_set_retry(w, &found, r->worker->now);
+	cell_add(lookup_counters(w, r)->served_stale, 1);
 	r->error[0] = '\0';
 	lookup_answer(w, r, found.item);
 }
@@ -197,7 +211,9 @@ static void *setup(struct setup *setup, struct error *error)
 	if (!settings)
 		return NULL;
 	cache = arena_alloc(setup->arena, sizeof(*cache));
+	cache->setup = setup;
 	cache->settings = settings;
+	cache->zones = cache_counters_zones(setup->arena, &settings->zones);
 	hash_key_random(&cache->hash_key);
 	return cache;
 }
@@ -210,11 +226,24 @@ static bool open_stores(void *config, struct error *error)
 	size_t bytes = (size_t)cache->settings->bytes;
 
 	(void)error;
+	cache->is_used =
+		arena_alloc(cache->setup->arena, cache->setup->place->site_count * sizeof(*cache->is_used));
 	cache->success =
 		store_create(success, (size_t)((double)bytes * (double)success / (double)(success + denial)));
 	cache->denial =
 		store_create(denial, (size_t)((double)bytes * (double)denial / (double)(success + denial)));
 	return true;
+}
+
+static void collect(void *config, struct metrics_page *page)
+{
+	const struct cache *cache = config;
+	const struct place *place = cache->setup->place;
+
+	for (size_t i = 0; i < place->site_count; i++)
+		if (atomic_load_explicit(&cache->is_used[i], memory_order_relaxed))
+			cache_counters_entries(page, place, &place->sites[i], cache->zones,
+				store_count(cache->denial), store_count(cache->success));
 }
 
 static void close_stores(void *config)
@@ -229,8 +258,8 @@ static void *start(void *config, struct worker *worker)
 {
 	struct cache_worker *w = memory_zero(1, sizeof(*w));
 
-	(void)worker;
 	w->cache = config;
+	w->counters = cache_counters_start(w->cache->setup, worker->index, w->cache->zones);
 	w->found[0] = memory_reserve(ITEM_OCTETS_MAX);
 	w->found[1] = memory_reserve(ITEM_OCTETS_MAX);
 	w->written = memory_reserve(ITEM_OCTETS_MAX);
@@ -244,6 +273,7 @@ static void stop(void *self)
 	memory_unreserve(w->found[0], ITEM_OCTETS_MAX);
 	memory_unreserve(w->found[1], ITEM_OCTETS_MAX);
 	memory_unreserve(w->written, ITEM_OCTETS_MAX);
+	memory_free(w->counters);
 	memory_free(w);
 }
 
@@ -252,12 +282,14 @@ extern const struct plugin plugin_cache;
 const struct plugin plugin_cache = {
 	.name = "cache",
 	.state_size = sizeof(struct cache_request),
+	.families = cache_counters_families,
 	.setup = setup,
 	.open = open_stores,
 	.start = start,
 	.look_ahead = look_ahead,
 	.serve = serve,
 	.reply = reply,
+	.collect = collect,
 	.stop = stop,
 	.close = close_stores,
 };

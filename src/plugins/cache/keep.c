@@ -32,7 +32,7 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 	const struct cache_side *side = is_success ? &cache->settings->success : &cache->settings->denial;
 	struct store *store = is_success ? cache->success : cache->denial;
 	struct found old;
-	size_t length;
+	size_t length, evicted = 0;
 
 	if (zones_match(&side->disabled, &reply->question.name))
 		return;
@@ -42,7 +42,10 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 			return;
 	}
 	length = item_write(reply, judgement, ttl, reply->worker->now, w->written);
-	store_put(store, &key->store_key, w->written, length);
+	store_put(store, &key->store_key, w->written, length, &evicted);
+	if (evicted)
+		cell_add(&lookup_counters(w, reply)->evictions[is_success ? SIDE_SUCCESS : SIDE_DENIAL],
+			evicted);
 	if (is_success && (judgement->answers || !cache->settings->prefer_positive) &&
 		lookup_get(w, cache->denial, key, w->found[0], reply->worker->now).item)
 		store_forget(cache->denial, &key->store_key);
@@ -64,6 +67,7 @@ void keep_reply(struct cache_worker *w, const struct key *key, struct request *r
 	struct judgement judgement = item_judge(reply, clock_unix());
 	int64_t ttl = ttl_to_keep(w->cache->settings, &judgement);
 
+	atomic_store_explicit(&w->cache->is_used[reply->route->site], true, memory_order_relaxed);
 	item_set_ttls(reply, (uint32_t)ttl);
 	if (judgement.is_storable && ttl > 0 && !keep_is_needless(reply))
 		put(w, key, reply, &judgement, (uint32_t)ttl);

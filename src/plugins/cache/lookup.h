@@ -2,22 +2,28 @@
 #ifndef CACHE_LOOKUP_H
 #define CACHE_LOOKUP_H
 
+#include "counters.h"
 #include "flight.h"
 #include "item.h"
 #include "settings.h"
 #include "store.h"
+#include "svcdns/router.h"
 #include "svcdns/timer.h"
 
 #define LOOKUP_KEY_FIXED 5
 
 struct cache { /* lifetime: configuration */
+	const struct setup *setup;
 	const struct cache_settings *settings;
+	const char *zones;     /* as metrics name them */
+	_Atomic bool *is_used; /* for each site of the block: something was looked up below for it */
 	struct hash_key hash_key;
 	struct store *success, *denial;
 };
 
 struct cache_worker {
 	const struct cache *cache;
+	struct counters *counters; /* for each site of the block; owned */
 	struct flights flights;
 	void *found[2]; /* ITEM_OCTETS_MAX octets each: what was looked up last in denial and in success */
 	void *written;
@@ -46,6 +52,11 @@ struct found {
 	struct store *store;
 	size_t slot;
 };
+
+static inline const struct counters *lookup_counters(const struct cache_worker *w, const struct request *r)
+{
+	return &w->counters[r->route->site];
+}
 
 /* hash: of the key, where it is known already; NULL. */
 void lookup_key(const struct cache *cache, const struct request *r, const uint64_t *hash, struct key *ret);

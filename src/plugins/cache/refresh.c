@@ -141,6 +141,7 @@ void refresh_begin(struct cache_worker *w, struct request *r, const struct key *
 	child = make_child(w, r, transport);
 	if (!child)
 		return;
+	cell_add(lookup_counters(w, r)->prefetches, 1);
 	state = child->owner;
 	state->hits = hits;
 	if (request_ask_below(child) == VERDICT_ANSWERED) {

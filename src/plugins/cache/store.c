@@ -47,7 +47,8 @@ struct shard {
 	_Atomic uint64_t tail; /* position of the oldest word that is still whole */
 	uint64_t head;	       /* position of the next word; guarded by mutex, as are the spare words */
 	uint64_t *spare;       /* a value that is moved: as many words as the largest may have */
-	_Atomic size_t count, evictions;
+	_Atomic size_t count;
+	size_t evictions;      /* guarded by mutex */
 	pthread_mutex_t mutex; /* writers */
 };
 
@@ -354,7 +355,7 @@ static void count(struct shard *shard, int change)
 static void count_eviction(struct shard *shard)
 {
 	count(shard, -1);
-	atomic_fetch_add_explicit(&shard->evictions, 1, memory_order_relaxed);
+	shard->evictions++;
 }
 
 /* Appends words that make a value, and lets the slot point there. There is room. */
@@ -431,16 +432,18 @@ static void copy_words(uint64_t *to, const void *octets, size_t length)
 	memcpy(to, octets, length);
 }
 
-bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length)
+bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length,
+	size_t *ret_evicted)
 {
 	struct shard *shard = &store->shard[shard_of(store, key->hash)];
 	uint64_t words = HEADER_WORDS + words_of(key->length) + words_of(length);
 	unsigned spared = 0;
-	size_t slot;
+	size_t slot, evictions;
 
 	if (words > words_max(shard))
 		return false;
 	pthread_mutex_lock(&shard->mutex);
+	evictions = shard->evictions;
 	make_room(shard, words, &spared);
 	slot = choose_slot(shard, key);
 	free_slot(shard, slot, key);
@@ -451,6 +454,8 @@ bool store_put(struct store *store, const struct store_key *key, const void *val
 	atomic_store_explicit(&shard->notes[slot], 0, memory_order_relaxed);
 	append(shard, shard->spare, words, slot, tag_of(key->hash));
 	count(shard, 1);
+	if (ret_evicted)
+		*ret_evicted = shard->evictions - evictions;
 	pthread_mutex_unlock(&shard->mutex);
 	return true;
 }
@@ -476,14 +481,5 @@ size_t store_count(const struct store *store)
 
 	for (size_t i = 0; i < store->shards; i++)
 		sum += atomic_load_explicit(&store->shard[i].count, memory_order_relaxed);
-	return sum;
-}
-
-size_t store_evictions(const struct store *store)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < store->shards; i++)
-		sum += atomic_load_explicit(&store->shard[i].evictions, memory_order_relaxed);
 	return sum;
 }

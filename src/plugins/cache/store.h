@@ -36,7 +36,8 @@ struct store_hit store_get(
 
 /* Puts a value under a key, in place of one that is there. The oldest values that nobody reads make room.
  * False: it is too large. */
-bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length);
+bool store_put(struct store *store, const struct store_key *key, const void *value, size_t length,
+	size_t *ret_evicted); /* values that went for it; NULL: of no interest */
 
 /* Takes the value under a key out, if there is one. Who is just reading it may still get it. */
 void store_forget(struct store *store, const struct store_key *key);
@@ -48,6 +49,5 @@ _Atomic uint64_t *store_note(const struct store *store, size_t slot);
 
 size_t store_count(
 	const struct store *store); /* values, those that were overwritten but not yet missed included */
-size_t store_evictions(const struct store *store); /* values that made room for others */
 
 #endif

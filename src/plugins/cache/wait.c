@@ -30,9 +30,11 @@ static bool answer_old(const struct cache_worker *w, struct request *r)
 
 	lookup_key(w->cache, r, &state->hash, &key);
 	found = lookup_find(w, r, &key);
-	if (found.item)
-		lookup_answer(w, r, found.item);
-	return found.item;
+	if (!found.item)
+		return false;
+	cell_add(lookup_counters(w, r)->served_stale, 1);
+	lookup_answer(w, r, found.item);
+	return true;
 }
 
 static void go_on(struct request *follower, enum verdict verdict)

@@ -131,6 +131,7 @@ const struct plugin plugin_forward = {
 	.name = "forward",
 	.state_size = sizeof(size_t),
 	.takes_any_class = true,
+	.families = upstream_families,
 	.setup = setup,
 	.start = start,
 	.serve = serve,

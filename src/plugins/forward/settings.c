@@ -246,6 +246,8 @@ struct forward *forward_read(struct setup *setup, struct dispenser *d)
 	struct words to = {0};
 
 	set_defaults(&forward->upstream);
+	forward->upstream.proxy_name = setup->plugin->name;
+	forward->upstream.metrics = setup->metrics;
 	if (!read_from(forward, setup, d))
 		return NULL;
 	if (!dispenser_arguments(d)) {

@@ -4,13 +4,16 @@
  * file that cannot be read leaves the last one in place. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "svcdns/buffer.h"
+#include "svcdns/clock.h"
 #include "svcdns/file_watch.h"
 #include "svcdns/log.h"
 #include "svcdns/memory.h"
+#include "svcdns/metrics.h"
 #include "svcdns/published.h"
 #include "svcdns/reverse.h"
 #include "svcdns/setup.h"
@@ -31,7 +34,24 @@ struct hosts { /* lifetime: configuration */
 	struct published file;
 	pthread_mutex_t reading; /* by one at a time, so that what was read last is what counts */
 	struct file_watch *watch;
+	_Atomic size_t entries;	  /* of file and Corefile together */
+	_Atomic int64_t modified; /* ns since 1970, of the file that was read last; 0: none was */
 };
+
+static const struct metric_family entry_count = {
+	.name = "coredns_hosts_entries",
+	.help = "The combined number of entries in hosts and Corefile.",
+	.type = METRIC_GAUGE,
+	.labels = {{.name = "hostsfile"}},
+};
+
+static const struct metric_family reload_time = {
+	.name = "coredns_hosts_reload_timestamp_seconds",
+	.help = "The timestamp of the last reload of hosts file.",
+	.type = METRIC_GAUGE,
+};
+
+static const struct metric_family *const families[] = {&entry_count, &reload_time, NULL};
 
 struct hosts_worker {
 	struct hosts *hosts;
@@ -162,6 +182,20 @@ static enum verdict serve(void *self, struct request *r)
 	return zones_match(&w->hosts->zones, &r->question.name) ? serve_name(w, r) : VERDICT_NEXT;
 }
 
+static int64_t modified_at(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0)
+		return 0;
+	return status.st_mtim.tv_sec * (int64_t)CLOCK_S + status.st_mtim.tv_nsec;
+}
+
+static size_t count_entries(const struct hosts_table *table)
+{
+	return table->name_count + table->address_count;
+}
+
 static void read_file(void *context)
 {
 	struct hosts *hosts = context;
@@ -173,12 +207,24 @@ static void read_file(void *context)
 	buffer_init(&buffer);
 	if (buffer_read_file(&buffer, hosts->path, reason, sizeof(reason))) {
 		table = hosts_table_make(buffer.bytes, buffer.length, &hosts->zones, !hosts->no_reverse);
-		log_line(LOG_DEBUG, TOPIC, "Parsed hosts file into %zu entries",
-			table->name_count + table->address_count);
+		log_line(LOG_DEBUG, TOPIC, "Parsed hosts file into %zu entries", count_entries(table));
+		atomic_store(&hosts->entries, count_entries(table) + count_entries(hosts->inlined));
+		atomic_store(&hosts->modified, modified_at(hosts->path));
 		published_set(&hosts->file, &table->shared);
 	}
 	buffer_finish(&buffer);
 	pthread_mutex_unlock(&hosts->reading);
+}
+
+static void collect(void *config, struct metrics_page *page)
+{
+	struct hosts *hosts = config;
+	int64_t modified = atomic_load(&hosts->modified);
+
+	if (!modified)
+		return;
+	metrics_sample(page, &entry_count, &hosts->path, (double)atomic_load(&hosts->entries));
+	metrics_sample(page, &reload_time, NULL, (double)modified / (double)CLOCK_S);
 }
 
 static bool parse_ttl(void *config, struct setup *setup, struct dispenser *d)
@@ -380,11 +426,13 @@ extern const struct plugin plugin_hosts;
 const struct plugin plugin_hosts = {
 	.name = "hosts",
 	.is_fresh = true,
+	.families = families,
 	.setup = setup,
 	.open = open_file,
 	.start = start,
 	.refresh = refresh,
 	.serve = serve,
+	.collect = collect,
 	.stop = stop,
 	.close = close_file,
 };

@@ -397,6 +397,14 @@ static bool open_feed(void *config, struct error *error)
 	return kubernetes->feed;
 }
 
+static bool is_ready(void *config)
+{
+	struct kubernetes *kubernetes = config;
+	struct feed *feed = kubernetes->feed;
+
+	return feed && feed_is_synced(feed);
+}
+
 static void close_feed(void *config)
 {
 	struct kubernetes *kubernetes = config;
@@ -455,6 +463,7 @@ const struct plugin plugin_kubernetes = {
 	.resume = resume,
 	.find_namespace = find_namespace,
 	.find_search_name = find_search_name,
+	.is_ready = is_ready,
 	.stop = stop,
 	.close = close_feed,
 };

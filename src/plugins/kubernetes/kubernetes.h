@@ -24,7 +24,7 @@ struct kubernetes { /* lifetime: configuration */
 	struct resolv_conf machine; /* its search list is the end of every Pod's */
 	struct selector *labels, *namespace_labels;
 	struct feed_config feed_config;
-	struct feed *feed; /* from open() to close() */
+	struct feed *_Atomic feed; /* from open() to close() */
 };
 
 struct label { /* lower case; not terminated */

@@ -185,21 +185,10 @@ static void write_rflags(struct line *line, const struct request *r, uint64_t no
 			put(line, flags[i].text);
 }
 
-/* The reply without compression, and without our own OPT record, as CoreDNS counts. */
 static void write_rsize(struct line *line, const struct request *r, uint64_t now)
 {
-	const struct writer *w = &r->reply;
-	unsigned records =
-		(unsigned)w->count[0] + w->count[1] + w->count[2]; /* none of one that is dropped */
-	size_t size = r->is_dropped ? 0 : r->question.end + r->opt_length;
-	struct reader reader;
-	struct record record;
-
 	(void)now;
-	reader_init(&reader, w->wire, w->length, r->question.end);
-	while (records-- && reader_record(&reader, &record))
-		size += writer_expanded_length(w->wire, &record);
-	put_number(line, size);
+	put_number(line, request_reply_size(r));
 }
 
 /* Seconds, with no more digits than there are. */

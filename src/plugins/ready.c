@@ -1,0 +1,149 @@
+/* ready: says whether every plugin of its block could answer now. Blocks that share an address share the
+ * answer. What it remembers is touched by the address' thread only. */
+#include <string.h>
+
+#include "svcdns/http.h"
+#include "svcdns/log.h"
+#include "svcdns/setup.h"
+
+#define TOPIC "plugin/ready"
+#define PATH  "/ready"
+
+struct ready { /* lifetime: configuration */
+	const struct setup *setup;
+	const char *address;
+	bool continuously; /* whoever was ready is asked again */
+	bool *was_ready;   /* for each plugin of the block */
+	struct http_endpoint *endpoint;
+};
+
+static bool is_ready(struct ready *ready, size_t index)
+{
+	const struct place_plugin *plugin = &ready->setup->place->plugins[index];
+
+	if (!plugin->plugin->is_ready || (ready->was_ready[index] && !ready->continuously))
+		return true;
+	ready->was_ready[index] = plugin->plugin->is_ready(plugin->config);
+	return ready->was_ready[index];
+}
+
+/* Whether a list "a,b,c" has a word. */
+static bool has_word(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (*list) {
+		if (strncmp(list, word, length) == 0 && (!list[length] || list[length] == ','))
+			return true;
+		list += strcspn(list, ",");
+		list += *list == ',';
+	}
+	return false;
+}
+
+static void add_word(struct buffer *list, const char *word)
+{
+	if (!list->length)
+		buffer_text(list, word);
+	else if (!has_word(list->bytes, word))
+		buffer_format(list, ",%s", word);
+}
+
+static void answer(void *context, const char *rest, struct http_answer *ret)
+{
+	struct ready *ready = context;
+	struct buffer mine;
+
+	(void)rest;
+	buffer_init(&mine);
+	for (size_t i = 0; i < ready->setup->place->plugin_count; i++) {
+		if (is_ready(ready, i))
+			continue;
+		ret->status = 503;
+		add_word(&ret->body, ready->setup->place->plugins[i].plugin->name);
+		add_word(&mine, ready->setup->place->plugins[i].plugin->name);
+	}
+	if (mine.length)
+		log_line(LOG_INFO, TOPIC, "Plugins not ready: \"%s\"", mine.bytes);
+	buffer_finish(&mine);
+}
+
+/* An address that cannot be had costs the endpoint, not the start, as in CoreDNS; but it is told. */
+static bool open_endpoint(void *config, struct error *error)
+{
+	struct ready *ready = config;
+
+	ready->was_ready = arena_alloc(
+		ready->setup->arena, ready->setup->place->plugin_count * sizeof(*ready->was_ready));
+	ready->endpoint = http_open(ready->setup->http, ready->address, PATH, answer, ready, error);
+	if (!ready->endpoint)
+		log_line(LOG_ERROR, TOPIC, "Failed to start ready handler: %s", error->message);
+	return true;
+}
+
+static void close_endpoint(void *config)
+{
+	struct ready *ready = config;
+
+	http_close(ready->endpoint);
+	ready->endpoint = NULL;
+}
+
+static bool parse_monitor(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct ready *ready = config;
+	struct words words = {0};
+
+	setup_words(setup, d, &words);
+	if (words.count != 1)
+		return dispenser_argument_error(d);
+	ready->continuously = strcmp(words.words[0], "continuously") == 0;
+	return ready->continuously || strcmp(words.words[0], "until-ready") == 0 ||
+	       dispenser_error(d, "monitor type '%s' not supported", words.words[0]);
+}
+
+static const struct option options[] = {
+	{.name = "monitor", .type = OPTION_CALL, .parse = parse_monitor},
+	{.name = NULL},
+};
+
+static bool read_directive(struct ready *ready, struct setup *setup, struct dispenser *d)
+{
+	struct words words = {0};
+
+	if (!setup_once(setup, d))
+		return false;
+	setup_words(setup, d, &words);
+	if (words.count > 1)
+		return dispenser_argument_error(d);
+	if (words.count) {
+		ready->address = words.words[0];
+		if (!http_check_address(ready->address, d->error))
+			return false;
+	}
+	return options_parse(options, ready, setup, d);
+}
+
+static void *setup(struct setup *setup, struct error *error)
+{
+	struct ready *ready = arena_alloc(setup->arena, sizeof(*ready));
+	struct dispenser d;
+
+	ready->setup = setup;
+	ready->address = ":8181";
+	dispenser_init(&d, setup->directive, error);
+	while (dispenser_next(&d))
+		if (!read_directive(ready, setup, &d))
+			return NULL;
+	return ready;
+}
+
+extern const struct plugin plugin_ready;
+
+const struct plugin plugin_ready = {
+	.name = "ready",
+	.setup = setup,
+	.open = open_endpoint,
+	.leave = close_endpoint,
+	.close = close_endpoint,
+};
