@@ -94,7 +94,10 @@ def peers(server):
     """Addresses that a socket of the server is connected to, as /proc/net has them: words of hexadecimal digits."""
     inodes = set()
     for link in glob.glob(f'/proc/{server.process.pid}/fd/*'):
-        target = os.readlink(link)
+        try:
+            target = os.readlink(link)
+        except FileNotFoundError:  # closed since
+            continue
         inodes.update(re.findall(r'^socket:\[(\d+)\]$', target))
     for table in 'udp', 'udp6', 'tcp', 'tcp6':
         for line in pathlib.Path(f'/proc/net/{table}').read_text().splitlines()[1:]:
