@@ -3,6 +3,7 @@
  * with curl.
  */
 #include <dirent.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ static void put_file(struct buffer *out, const char *path)
 static void put_thread(struct buffer *out, const char *id)
 {
 	double hz = (double)sysconf(_SC_CLK_TCK);
-	char path[TEXT_MAX];
+	char path[sizeof("/proc/self/task//stat") + NAME_MAX];
 	const char *name, *end;
 	struct buffer text;
 
