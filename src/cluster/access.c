@@ -1,7 +1,6 @@
 /* The three ways to an API server: a kubeconfig, an endpoint, the cluster around us. */
 #include "svcdns/access.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,20 +10,35 @@
 
 #define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
-/* HOST[:PORT] at the start of a text, IPv6 in brackets; returns what stands behind it, NULL: it is none. */
-static const char *skip_host(const char *text)
+static size_t port_length(const char *text)
 {
-	const char *end = text + strcspn(text, *text == '[' ? "]/?#" : ":/?#");
-	size_t digits;
+	size_t digits = strspn(text, "0123456789");
 
-	if (*text == '[')
-		end = *end == ']' ? end + 1 : text;
-	if (end == text || strcspn(text, " \t\r\n@\\") < (size_t)(end - text))
-		return NULL;
-	if (*end != ':')
-		return end;
-	digits = strspn(end + 1, "0123456789");
-	return digits >= 1 && digits <= 5 && atoi(end + 1) <= UINT16_MAX ? end + 1 + digits : NULL;
+	return digits >= 1 && digits <= 5 && atoi(text) <= UINT16_MAX ? digits : 0;
+}
+
+/* HOST[:PORT][/PATH], IPv6 in brackets. */
+static bool set_parts(struct access *access, const char *text)
+{
+	struct arena *arena = &access->arena;
+	size_t host = strcspn(text, *text == '[' ? "]" : ":/"), port = 0, path;
+	const char *at = text + host;
+
+	if (*at == ']')
+		host++, at++;
+	if (!host || (*text == '[' && text[host - 1] != ']') || (*at && !strchr(":/", *at)) ||
+		strcspn(text, " \t\r\n@\\?#") < strlen(text))
+		return false;
+	access->host = arena_text_n(arena, text, host);
+	if (*at == ':' && !(port = port_length(++at)))
+		return false;
+	access->port = arena_text_n(arena, at, port);
+	at += port;
+	path = strlen(at);
+	while (path && at[path - 1] == '/')
+		path--;
+	access->path = arena_text_n(arena, at, path);
+	return !*at || *at == '/';
 }
 
 static bool has_pem(const struct pem *pem)
@@ -32,37 +46,31 @@ static bool has_pem(const struct pem *pem)
 	return pem->file || pem->bytes;
 }
 
-static bool uses_tls(const struct access *access)
+static const char *choose_scheme(const struct access *access, const char **text)
 {
-	return has_pem(&access->authority) || has_pem(&access->certificate) || access->is_insecure;
-}
-
-static const char *scheme_of(const struct access *access, const char **text)
-{
-	static const char *const schemes[] = {"http://", "https://"};
+	static const char *const schemes[] = {"http", "https"};
+	bool uses_tls = has_pem(&access->authority) || has_pem(&access->certificate) || access->is_insecure;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
 		size_t length = strlen(schemes[i]);
 
-		if (strncmp(*text, schemes[i], length) == 0) {
-			*text += length;
+		if (strncmp(*text, schemes[i], length) == 0 && strncmp(*text + length, "://", 3) == 0) {
+			*text += length + 3;
 			return schemes[i];
 		}
 	}
-	return schemes[uses_tls(access)];
+	return schemes[uses_tls];
 }
 
 bool access_set_server(struct access *access, const char *text, struct error *error)
 {
-	const char *host = text, *scheme = scheme_of(access, &host), *path = skip_host(host);
-	size_t length;
+	const char *host = text;
 
-	if (!path || (*path && *path != '/') || strpbrk(path, "?# \t\r\n"))
+	access->scheme = choose_scheme(access, &host);
+	if (!set_parts(access, host))
 		return error_set(error, "host must be a URL or a host:port pair: \"%s\"", text);
-	length = strlen(host);
-	while (length && host[length - 1] == '/')
-		length--;
-	access->server = arena_format(&access->arena, "%s%.*s", scheme, (int)length, host);
+	access->server = arena_format(&access->arena, "%s://%s%s%s%s", access->scheme, access->host,
+		*access->port ? ":" : "", access->port, access->path);
 	return true;
 }
 
