@@ -268,6 +268,24 @@ bool object_store_has(struct object_store *store, const struct object *object)
 	return true;
 }
 
+void object_store_keep(struct object_store *store, const struct object *object)
+{
+	struct stored *stored = find_object(store, object);
+
+	if (stored)
+		stored->listed = store->list[object->kind];
+}
+
+void object_store_each(const struct object_store *store,
+	void (*visit)(void *context, const struct object *object), void *context)
+{
+	size_t cursor;
+
+	for (struct node *node = index_first(&store->objects, &cursor); node;
+		node = index_next(&store->objects, node, &cursor))
+		visit(context, &CONTAINER_OF(node, struct stored, node)->object);
+}
+
 struct entity *object_store_take_dirty(struct object_store *store)
 {
 	struct entity *entity = store->dirty;
