@@ -74,7 +74,10 @@ void ledger_put(struct ledger *ledger, uint64_t name, uint32_t version)
 	if (ledger->count >= ledger->capacity / 4 * 3)
 		grow(ledger);
 	entry = &ledger->entries[place_of(ledger, name)];
-	ledger->count += !entry->name;
+	if (!entry->name) {
+		ledger->count++;
+		entry->audited = ledger->audit; /* what comes while an audit is under way need not be in it */
+	}
 	entry->name = name;
 	entry->version = version;
 	entry->listed = ledger->list;

@@ -100,9 +100,9 @@ static void choose(struct reflector *r)
 
 /* A list may come from any server's memory at first (version "0"), later from one that knows at least what we
  * know; the newest one, and none but that, comes in pages. */
-static struct reflector_request request_of(struct reflector *r)
+static struct resource_request request_of(struct reflector *r)
 {
-	struct reflector_request request = {.ask = r->ask, .version = r->version, .next = r->next};
+	struct resource_request request = {.ask = r->ask, .version = r->version, .next = r->next};
 
 	if (r->ask != ASK_LIST)
 		request.timeout_s = WATCH_MIN_S + random_below(&r->random, WATCH_MIN_S);
@@ -171,6 +171,11 @@ struct reflector_step reflector_next(struct reflector *r, uint64_t now)
 	step.action = REFLECTOR_SEND;
 	step.request = request_of(r);
 	return step;
+}
+
+bool reflector_will_send(const struct reflector *r, uint64_t now)
+{
+	return r->state == REFLECTOR_RESTING && (r->due <= now || r->is_distrusted);
 }
 
 void reflector_on_head(struct reflector *r, uint64_t now, unsigned status, unsigned retry_after_s)

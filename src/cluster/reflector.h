@@ -16,24 +16,10 @@
 #define REFLECTOR_PAGE	     500u	     /* objects of a list's page */
 #define REFLECTOR_TOLD	     32		     /* names of broken objects that are remembered */
 
-enum reflector_ask {
-	ASK_WATCH_LIST, /* a watch that begins with all objects and a bookmark behind them */
-	ASK_LIST,	/* in pages */
-	ASK_WATCH
-};
-
-struct reflector_request {
-	enum reflector_ask ask;
-	const char *version; /* "": the newest */
-	const char *next;    /* LIST: the token of the page; "": the first */
-	unsigned limit;	     /* LIST: objects; 0: all */
-	unsigned timeout_s;  /* a watch: when the server is to end it */
-};
-
 struct reflector_step {
 	enum { REFLECTOR_WAIT, REFLECTOR_SEND, REFLECTOR_CANCEL } action;
-	uint64_t until;			  /* WAIT: ask again then, at the latest */
-	struct reflector_request request; /* SEND: valid until the reflector is told something */
+	uint64_t until;			 /* WAIT: ask again then, at the latest */
+	struct resource_request request; /* SEND: valid until the reflector is told something */
 };
 
 enum reflector_end { REFLECTOR_COMPLETE, REFLECTOR_CUT, REFLECTOR_UNREACHED };
@@ -70,7 +56,7 @@ struct reflector {
 	struct reflector_notice notice; /* cleared by the owner */
 
 	enum reflector_state state;
-	enum reflector_ask ask; /* what is asked for, or will be next */
+	enum resource_ask ask; /* what is asked for, or will be next */
 	bool needs_list;
 	bool prefers_list;   /* the server cannot begin a watch with all objects */
 	bool wants_newest;   /* the next list is not to be of a version that we name */
@@ -99,6 +85,9 @@ void reflector_finish(struct reflector *reflector);
 /* To be asked after everything that was told, and when the time has come. After SEND a request is under way,
  * until reflector_on_end(); CANCEL: it is to be ended without a word. */
 struct reflector_step reflector_next(struct reflector *reflector, uint64_t now);
+
+bool reflector_will_send(
+	const struct reflector *reflector, uint64_t now); /* reflector_next() would say SEND */
 
 void reflector_on_head(struct reflector *reflector, uint64_t now, unsigned status, unsigned retry_after_s);
 void reflector_on_octets(struct reflector *reflector, uint64_t now);

@@ -179,7 +179,12 @@ uint32_t snapshot_serial(const struct snapshot *snapshot)
 
 bool snapshot_is_synced(const struct snapshot *snapshot)
 {
-	return snapshot->is_synced;
+	return snapshot->synced == SNAPSHOT_ALL;
+}
+
+bool snapshot_knows(const struct snapshot *snapshot, unsigned parts)
+{
+	return (snapshot->synced & parts) == parts;
 }
 
 struct snapshot_counts snapshot_counts(const struct snapshot *snapshot)

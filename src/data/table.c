@@ -132,14 +132,14 @@ static void apply(const struct map *old, struct changes *changes, struct map *re
 	changes_finish(changes);
 }
 
-struct snapshot *table_publish(struct table *table, uint32_t serial, bool is_synced)
+struct snapshot *table_publish(struct table *table, uint32_t serial, unsigned synced)
 {
 	struct snapshot *old = table->newest, *fresh = memory_zero(1, sizeof(*fresh));
 
 	shared_init(&fresh->shared);
 	fresh->key = old->key;
 	fresh->serial = serial;
-	fresh->is_synced = is_synced;
+	fresh->synced = synced;
 	fresh->counts = table->counts;
 	apply(&old->services, &table->services, &fresh->services);
 	apply(&old->addresses, &table->addresses, &fresh->addresses);

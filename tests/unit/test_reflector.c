@@ -72,7 +72,7 @@ static const char *asks(struct lab *lab)
 {
 	static const char *const asks[] = {"watch-list", "list", "watch"};
 	struct reflector_step step = reflector_next(&lab->reflector, lab->now);
-	const struct reflector_request *request = &step.request;
+	const struct resource_request *request = &step.request;
 
 	if (step.action == REFLECTOR_CANCEL)
 		return "cancel";

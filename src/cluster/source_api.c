@@ -1,0 +1,277 @@
+/* The Kubernetes API: a follower for each resource that is needed, and the moment at which what they have
+ * brought is published: at once if nothing has been for a while, otherwise all that comes within a few
+ * milliseconds together.
+ *
+ * Everything happens on the feed's thread, but wait() and count(): what those look at is guarded by the
+ * mutex. */
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "follower.h"
+#include "source.h"
+#include "svcdns/memory.h"
+
+#define COALESCE_NS	(5 * CLOCK_MS)
+#define PARTIAL_NS	(250 * CLOCK_MS) /* between two snapshots, while not everything has been listed */
+#define BUSY_SHARE	4		 /* publishing takes a fourth of the time at most */
+#define COALESCE_MAX_NS (1 * CLOCK_S)
+#define TICK_MS		1000
+#define WAIT_LINE_MS	500 /* a start that takes longer says so */
+
+struct source_api {
+	struct feed *feed;
+	struct feed_core core;
+	struct follower_host host;
+	struct follower *followers[OBJECT_KINDS]; /* NULL: not needed */
+	uv_timer_t publish, tick;
+	uint64_t published_at, publish_cost;
+	unsigned synced; /* of the newest snapshot: enum snapshot_part */
+	uint64_t lists;	 /* that had been complete when memory was last given back */
+	uint64_t snapshots;
+	uv_mutex_t mutex;
+	uv_cond_t changed;
+	bool is_synced;
+	struct feed_counts counts; /* silent_ns: when the last octet came */
+};
+
+static bool is_followed(const struct feed_config *config, enum object_kind kind)
+{
+	if (kind == OBJECT_ENDPOINT_SLICE)
+		return config->endpoints;
+	return kind != OBJECT_POD || config->pods;
+}
+
+static unsigned synced_parts(const struct source_api *self)
+{
+	static const unsigned parts[OBJECT_KINDS] = {[OBJECT_NAMESPACE] = SNAPSHOT_NAMESPACES,
+		[OBJECT_SERVICE] = SNAPSHOT_SERVICES,
+		[OBJECT_ENDPOINT_SLICE] = SNAPSHOT_ENDPOINTS,
+		[OBJECT_POD] = SNAPSHOT_PODS};
+	unsigned synced = 0;
+
+	for (int kind = 0; kind < OBJECT_KINDS; kind++)
+		if (!self->followers[kind] || self->followers[kind]->reflector.is_synced)
+			synced |= parts[kind];
+	return synced;
+}
+
+static void count_resource(const struct follower *follower, struct feed_resource *ret)
+{
+	const struct reflector *reflector = &follower->reflector;
+
+	*ret = (struct feed_resource){
+		.name = reflector->resource->name,
+		.is_synced = reflector->is_synced,
+		.objects = reflector->ledger.count,
+		.events = reflector->counts.events,
+		.lists = reflector->counts.lists,
+		.failures = reflector->counts.failures,
+		.broken = reflector->counts.broken,
+		.audits = follower->auditor.done,
+		.losses = follower->auditor.hits,
+		.silent_ns = reflector->heard_at,
+	};
+}
+
+static void export_counts(struct source_api *self)
+{
+	uv_mutex_lock(&self->mutex);
+	for (int kind = 0; kind < OBJECT_KINDS; kind++)
+		if (self->followers[kind])
+			count_resource(self->followers[kind], &self->counts.resources[kind]);
+	self->counts.octets = api_octets(self->host.api);
+	self->counts.snapshots = self->snapshots;
+	self->is_synced = self->synced == SNAPSHOT_ALL;
+	uv_cond_broadcast(&self->changed);
+	uv_mutex_unlock(&self->mutex);
+}
+
+/* A list leaves memory behind that it needed only while it was read. */
+static void trim_after_lists(struct source_api *self)
+{
+	uint64_t lists = 0;
+
+	for (int kind = 0; kind < OBJECT_KINDS; kind++)
+		if (self->followers[kind])
+			lists += self->followers[kind]->reflector.counts.lists;
+	if (lists != self->lists)
+		malloc_trim(0);
+	self->lists = lists;
+}
+
+static void publish_changes(struct source_api *self)
+{
+	unsigned synced = synced_parts(self);
+	uint64_t begun = clock_monotonic();
+	struct snapshot_counts counts;
+	bool is_complete = synced == SNAPSHOT_ALL && self->synced != SNAPSHOT_ALL;
+
+	if (feed_publish(self->feed, synced, synced != self->synced, &counts)) {
+		self->snapshots++;
+		if (is_complete)
+			log_line(LOG_INFO, FEED_TOPIC,
+				"synced with %s: %zu Services, %zu endpoints, %zu Pods, %zu namespaces",
+				self->core.config->api.access->server, counts.services, counts.endpoints,
+				counts.pods, counts.namespaces);
+	}
+	self->synced = synced;
+	self->published_at = clock_monotonic();
+	self->publish_cost = self->published_at - begun;
+	trim_after_lists(self);
+	export_counts(self);
+}
+
+static void on_publish(uv_timer_t *timer)
+{
+	publish_changes(timer->data);
+}
+
+static uint64_t interval(const struct source_api *self)
+{
+	uint64_t least = self->synced == SNAPSHOT_ALL ? COALESCE_NS : PARTIAL_NS;
+	uint64_t busy = self->publish_cost * BUSY_SHARE;
+
+	if (busy > COALESCE_MAX_NS)
+		busy = COALESCE_MAX_NS;
+	return busy > least ? busy : least;
+}
+
+static void on_change(void *context)
+{
+	struct source_api *self = context;
+	uint64_t now = clock_monotonic(), next = self->published_at + interval(self), wait = 0;
+
+	if (synced_parts(self) == SNAPSHOT_ALL && self->synced != SNAPSHOT_ALL)
+		next = now;
+	else if (uv_is_active((uv_handle_t *)&self->publish))
+		return;
+	if (next > now)
+		wait = (next - now + CLOCK_MS - 1) / CLOCK_MS;
+	uv_timer_start(&self->publish, on_publish, wait, 0);
+}
+
+static void on_reached(void *context)
+{
+	struct source_api *self = context;
+
+	for (int kind = 0; kind < OBJECT_KINDS; kind++)
+		if (self->followers[kind])
+			follower_hurry(self->followers[kind]);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct source_api *self = timer->data;
+
+	feed_tidy(self->feed);
+	export_counts(self);
+}
+
+static void *create(
+	struct feed *feed, const struct feed_core *core, unsigned *ret_synced, struct error *error)
+{
+	struct source_api *self = memory_zero(1, sizeof(*self));
+	const struct feed_api *config = &core->config->api;
+
+	(void)error;
+	self->feed = feed;
+	self->core = *core;
+	self->host = (struct follower_host){.loop = core->loop,
+		.config = core->config,
+		.store = core->store,
+		.on_change = on_change,
+		.on_reached = on_reached,
+		.context = self};
+	limiter_init(&self->host.limiter, config->qps, config->burst, config->max_inflight);
+	if (uv_mutex_init(&self->mutex) || uv_cond_init(&self->changed))
+		abort();
+	*ret_synced = 0;
+	return self;
+}
+
+static void start(void *context)
+{
+	struct source_api *self = context;
+
+	self->host.api = api_create(self->core.loop, self->core.config->api.access);
+	uv_timer_init(self->core.loop, &self->publish);
+	uv_timer_init(self->core.loop, &self->tick);
+	self->publish.data = self->tick.data = self;
+	uv_timer_start(&self->tick, on_tick, TICK_MS, TICK_MS);
+	for (int kind = 0; kind < OBJECT_KINDS; kind++) {
+		if (!is_followed(self->core.config, (enum object_kind)kind))
+			continue;
+		self->followers[kind] = memory_alloc(sizeof(*self->followers[kind]));
+		follower_init(self->followers[kind], &self->host, &resources[kind]);
+		follower_start(self->followers[kind]);
+	}
+}
+
+/* CoreDNS' lines: a server that starts without the API is worth them. */
+static void wait_until_synced(void *context)
+{
+	struct source_api *self = context;
+	uint64_t begun = clock_monotonic(), limit = (uint64_t)self->core.config->api.startup_timeout_ns;
+	bool has_said = false;
+
+	uv_mutex_lock(&self->mutex);
+	while (!self->is_synced) {
+		uint64_t passed = clock_monotonic() - begun;
+
+		if (passed >= limit)
+			break;
+		if (!has_said && passed >= WAIT_LINE_MS * CLOCK_MS) {
+			log_line(LOG_INFO, FEED_TOPIC, "waiting for Kubernetes API before starting server");
+			has_said = true;
+		}
+		uv_cond_timedwait(&self->changed, &self->mutex,
+			limit - passed < WAIT_LINE_MS * CLOCK_MS ? limit - passed : WAIT_LINE_MS * CLOCK_MS);
+	}
+	if (!self->is_synced)
+		log_line(LOG_WARNING, FEED_TOPIC, "starting server with unsynced Kubernetes API");
+	uv_mutex_unlock(&self->mutex);
+}
+
+static void stop(void *context)
+{
+	struct source_api *self = context;
+
+	for (int kind = 0; kind < OBJECT_KINDS; kind++)
+		if (self->followers[kind])
+			follower_close(self->followers[kind]);
+	api_close(self->host.api);
+	uv_close((uv_handle_t *)&self->publish, NULL);
+	uv_close((uv_handle_t *)&self->tick, NULL);
+}
+
+static void destroy(void *context)
+{
+	struct source_api *self = context;
+
+	for (int kind = 0; kind < OBJECT_KINDS; kind++) {
+		if (!self->followers[kind])
+			continue;
+		follower_finish(self->followers[kind]);
+		memory_free(self->followers[kind]);
+	}
+	api_destroy(self->host.api);
+	uv_cond_destroy(&self->changed);
+	uv_mutex_destroy(&self->mutex);
+	memory_free(self);
+}
+
+static void count(void *context, struct feed_counts *ret)
+{
+	struct source_api *self = context;
+	uint64_t now = clock_monotonic();
+
+	uv_mutex_lock(&self->mutex);
+	*ret = self->counts;
+	uv_mutex_unlock(&self->mutex);
+	for (size_t i = 0; i < FEED_RESOURCES; i++)
+		if (ret->resources[i].name)
+			ret->resources[i].silent_ns =
+				now > ret->resources[i].silent_ns ? now - ret->resources[i].silent_ns : 0;
+}
+
+const struct source source_api = {create, start, wait_until_synced, stop, destroy, count};
