@@ -88,7 +88,10 @@ static void on_head(void *context, const struct api_head *head)
 {
 	struct follower *f = context;
 
-	reflector_on_head(&f->reflector, clock_monotonic(), head->status, head->retry_after_s);
+	uint64_t now = clock_monotonic();
+
+	reflector_on_head(&f->reflector, now, head->status, head->retry_after_s);
+	wake_at(f, reflector_deadline(&f->reflector), now);
 	flush_notice(f);
 	if (head->status == 200)
 		f->host->on_reached(f->host->context);

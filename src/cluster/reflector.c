@@ -81,11 +81,15 @@ static void back_off(struct reflector *r, uint64_t now)
 	rest(r, now, wait);
 }
 
-static uint64_t deadline(const struct reflector *r)
+uint64_t reflector_deadline(const struct reflector *r)
 {
+	uint64_t silence = r->silence_ns;
+
 	if (r->state == REFLECTOR_RESTING)
 		return r->due;
-	return r->heard_at + (r->state == REFLECTOR_WATCHING ? r->silence_ns : REFLECTOR_ANSWER_NS);
+	if (r->state != REFLECTOR_WATCHING && silence > REFLECTOR_ANSWER_NS)
+		silence = REFLECTOR_ANSWER_NS;
+	return r->heard_at + silence;
 }
 
 static void choose(struct reflector *r)
@@ -161,7 +165,7 @@ struct reflector_step reflector_next(struct reflector *r, uint64_t now)
 
 	if (r->is_distrusted && begin_anew(r, now))
 		return (struct reflector_step){.action = REFLECTOR_CANCEL};
-	step.until = deadline(r);
+	step.until = reflector_deadline(r);
 	if (now < step.until)
 		return step;
 	if (r->state != REFLECTOR_RESTING)

@@ -86,6 +86,8 @@ void reflector_finish(struct reflector *reflector);
  * until reflector_on_end(); CANCEL: it is to be ended without a word. */
 struct reflector_step reflector_next(struct reflector *reflector, uint64_t now);
 
+uint64_t reflector_deadline(
+	const struct reflector *reflector); /* when it has to be asked, if nothing is told */
 bool reflector_will_send(
 	const struct reflector *reflector, uint64_t now); /* reflector_next() would say SEND */
 
