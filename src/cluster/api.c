@@ -106,8 +106,10 @@ static void act(struct api *api, curl_socket_t fd, int events)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	const struct api_socket *sock = poll->data;
-	int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+	int flags = 0;
 
+	if (status < 0) /* libcurl finds out what it is when it reads */
+		flags = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)

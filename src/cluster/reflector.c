@@ -406,6 +406,8 @@ static void expire(struct reflector *r, uint64_t now)
 {
 	bool was_list = r->ask != ASK_WATCH && r->needs_list;
 
+	say(r, LOG_INFO, "the API server does not know version %s any more: listing all of them anew",
+		*r->version ? r->version : "0");
 	if (was_list)
 		r->wants_newest = true;
 	if (*r->next)
