@@ -118,11 +118,17 @@ static void complete_service(struct decoder *d)
 		decoder_keep_address(d, &d->single_address);
 }
 
+/* podIPs has all of them, podIP the first; of a family only one can be meant. */
 static void complete_pod(struct decoder *d)
 {
-	d->draft.addresses.count = 0;
-	if (d->single_address.family)
+	const struct cluster_ip *addresses = d->draft.addresses.items;
+
+	if (!d->draft.addresses.count && d->single_address.family)
 		decoder_keep_address(d, &d->single_address);
+	if (d->draft.addresses.count > POD_ADDRESSES)
+		d->draft.addresses.count = POD_ADDRESSES;
+	if (d->draft.addresses.count == POD_ADDRESSES && addresses[0].family == addresses[1].family)
+		d->draft.addresses.count = 1;
 }
 
 static bool is_listed_namespace(const struct decoder *d)

@@ -130,6 +130,14 @@ static void take_cluster_ips(struct decoder *d, const struct scalar *scalar)
 		decoder_keep_address(d, &ip);
 }
 
+static void take_pod_ip(struct decoder *d, const struct scalar *scalar)
+{
+	struct ip ip;
+
+	if (scalar->length && read_address(d, scalar, &ip))
+		decoder_keep_address(d, &ip);
+}
+
 static void take_external_name(struct decoder *d, const struct scalar *scalar)
 {
 	char text[OBJECT_NAME_MAX + 2];
@@ -336,9 +344,17 @@ const struct field fields_spec[] = {
 	{0},
 };
 
+static const struct field pod_ip_fields[] = {
+	{.name = "ip", .type = FIELD_SCALAR, .take = take_pod_ip},
+	{0},
+};
+
+static const struct field pod_ip = {.type = FIELD_MAP, .fields = pod_ip_fields};
+
 const struct field fields_status[] = {
 	{.name = "phase", .type = FIELD_SCALAR, .take = take_phase},
 	{.name = "podIP", .type = FIELD_SCALAR, .take = take_single_address},
+	{.name = "podIPs", .type = FIELD_LIST, .fields = &pod_ip},
 	{0},
 };
 

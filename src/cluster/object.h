@@ -21,7 +21,7 @@ struct object {
 	struct text namespace, name;		   /* a Namespace's namespace is not set */
 	struct text service_name;		   /* EndpointSlice: of the Service it belongs to */
 	struct text external_name;		   /* Service */
-	uint32_t addresses;			   /* Service: its ClusterIPs; Pod: one */
+	uint32_t addresses;			   /* Service: its ClusterIPs; Pod: one or two */
 	uint32_t ports;				   /* 0: none declared */
 	uint32_t endpoints;			   /* EndpointSlice: the ready ones */
 	uint32_t port_at, endpoint_at, address_at; /* offsets of the arrays */

@@ -147,6 +147,15 @@ const struct service *snapshot_by_address(
 	return NULL;
 }
 
+static bool is_pod_at(const struct pod *pod, const struct ip *address)
+{
+	for (uint32_t i = 0; i < pod->addresses; i++)
+		if (pod->address[i].family == address->family &&
+			memcmp(pod->address[i].address, address->bytes, 16) == 0)
+			return true;
+	return false;
+}
+
 const struct pod *snapshot_pod(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor)
 {
 	const struct map_entry *entry;
@@ -156,7 +165,7 @@ const struct pod *snapshot_pod(const struct snapshot *snapshot, const struct ip 
 	while (*cursor < count) {
 		const struct pod *pod = (const struct pod *)(uintptr_t)entry[(*cursor)++].value;
 
-		if (pod->family == address->family && memcmp(pod->address, address->bytes, 16) == 0)
+		if (is_pod_at(pod, address))
 			return pod;
 	}
 	return NULL;

@@ -98,7 +98,9 @@ void table_change_service(struct table *table, struct service *old, struct servi
 
 static void change_pod(struct table *table, struct pod *pod, int32_t delta)
 {
-	add_change(&table->pods, hash_address(table, pod->address, pod->family), (uintptr_t)pod, delta);
+	for (uint32_t i = 0; i < pod->addresses; i++)
+		add_change(&table->pods, hash_address(table, pod->address[i].address, pod->address[i].family),
+			(uintptr_t)pod, delta);
 	table->counts.pods += (size_t)delta;
 }
 

@@ -401,8 +401,9 @@ static struct pod *make_pod(const char *name, const char *address)
 
 	assert_true(ip_parse(address, &ip));
 	shared_init(&pod->shared);
-	memcpy(pod->address, ip.bytes, sizeof(ip.bytes));
-	pod->family = ip.family;
+	pod->addresses = 1;
+	memcpy(pod->address[0].address, ip.bytes, sizeof(ip.bytes));
+	pod->address[0].family = ip.family;
 	pod->name.offset = sizeof(*pod);
 	pod->name.length = (uint8_t)strlen(name);
 	memcpy(pod + 1, name, strlen(name));
