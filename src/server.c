@@ -32,6 +32,7 @@ struct block {
 	const struct server_block *source;
 	struct setup setup; /* zones, bind and root are the block's; the rest changes from plugin to plugin */
 	struct bind bind;
+	struct needs needs;
 	uint16_t *ports; /* one for each of setup.zones */
 	unsigned instance_count;
 };
@@ -147,6 +148,7 @@ static void make_blocks(struct server *server)
 		block->source = b;
 		block->setup.arena = &server->arena;
 		block->setup.bind = &block->bind;
+		block->setup.needs = &block->needs;
 	}
 }
 

@@ -14,6 +14,8 @@ struct feed_api {                           /* the Kubernetes API as the source 
 	int64_t startup_timeout_ns;         /* how long feed_open() waits at most for all objects */
 	double  qps;                        /* requests in a second, 0: any number; `burst` of them may come at once */
 	int64_t burst, max_inflight;        /* max_inflight: requests that wait for an answer; 0: any number */
+	const char *saved;                  /* a file that keeps the table for the next start; NULL: none */
+	int64_t saved_max_age_ns;           /* an older one is not used */
 	int64_t silence_ns;                 /* a watch that is silent for so long is dead; 0: 3 minutes */
 	int64_t audit_ns;                   /* between two audits; 0: 15 minutes */
 };
@@ -55,6 +57,7 @@ struct feed_resource {                      /* one resource of the API */
 struct feed_counts {
 	uint64_t reads, failures;           /* of the files, the first time included; of those, the times it was refused */
 	uint64_t octets;                    /* of responses' bodies */
+	uint64_t saved_age_s;               /* of the saved table that the answers come from; 0: they come from the API */
 	uint64_t snapshots;
 	struct feed_resource resources[FEED_RESOURCES];
 };

@@ -13,12 +13,18 @@ struct bind {                               /* where a server block listens */
 	size_t       count;
 };
 
+/* What plugins of a server block want of one another: written by setups, read from open() on. */
+struct needs {
+	bool client_pods;                   /* plugin->find_namespace() is going to be asked */
+};
+
 struct setup {
 	const struct plugin    *plugin;
 	struct arena           *arena;      /* lifetime "generation" */
 	const struct directive *directive;
 	struct zones            zones;      /* of the server block's keys, in their order */
 	struct bind            *bind;       /* the bind plugin fills it */
+	struct needs           *needs;
 	const char             *root;       /* folder that relative file names start from; NULL: the working directory */
 };
 

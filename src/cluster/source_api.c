@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "follower.h"
+#include "saved.h"
 #include "source.h"
 #include "svcdns/memory.h"
 
@@ -16,6 +17,8 @@
 #define BUSY_SHARE	4		 /* publishing takes a fourth of the time at most */
 #define COALESCE_MAX_NS (1 * CLOCK_S)
 #define TICK_MS		1000
+#define SAVE_FIRST_NS	(10 * CLOCK_S) /* after everything has been listed */
+#define SAVE_NS		(300 * CLOCK_S)
 #define WAIT_LINE_MS	500 /* a start that takes longer says so */
 
 struct source_api {
@@ -26,11 +29,19 @@ struct source_api {
 	uv_timer_t publish, tick;
 	uint64_t published_at, publish_cost;
 	unsigned synced; /* of the newest snapshot: enum snapshot_part */
+	bool is_synced;	 /* all has been listed, and published */
 	uint64_t lists;	 /* that had been complete when memory was last given back */
 	uint64_t snapshots;
+	struct {
+		bool is_used; /* the answers come from a saved table, as long as not all has been listed */
+		bool has_failed;
+		uint64_t age_s, read_at;
+		uint64_t next,
+			snapshots; /* when it is written again, and if there have been more than these */
+	} saved;
 	uv_mutex_t mutex;
 	uv_cond_t changed;
-	bool is_synced;
+	bool is_usable;		   /* all has been listed, or there is a saved table */
 	struct feed_counts counts; /* silent_ns: when the last octet came */
 };
 
@@ -41,18 +52,28 @@ static bool is_followed(const struct feed_config *config, enum object_kind kind)
 	return kind != OBJECT_POD || config->pods;
 }
 
-static unsigned synced_parts(const struct source_api *self)
+static unsigned listed_parts(const struct source_api *self)
 {
 	static const unsigned parts[OBJECT_KINDS] = {[OBJECT_NAMESPACE] = SNAPSHOT_NAMESPACES,
 		[OBJECT_SERVICE] = SNAPSHOT_SERVICES,
 		[OBJECT_ENDPOINT_SLICE] = SNAPSHOT_ENDPOINTS,
 		[OBJECT_POD] = SNAPSHOT_PODS};
-	unsigned synced = 0;
+	unsigned listed = 0;
 
 	for (int kind = 0; kind < OBJECT_KINDS; kind++)
 		if (!self->followers[kind] || self->followers[kind]->reflector.is_synced)
-			synced |= parts[kind];
-	return synced;
+			listed |= parts[kind];
+	return listed;
+}
+
+static bool is_all_listed(const struct source_api *self)
+{
+	return listed_parts(self) == SNAPSHOT_ALL;
+}
+
+static unsigned synced_parts(const struct source_api *self)
+{
+	return self->saved.is_used ? SNAPSHOT_ALL : listed_parts(self);
 }
 
 static void count_resource(const struct follower *follower, struct feed_resource *ret)
@@ -81,7 +102,11 @@ static void export_counts(struct source_api *self)
 			count_resource(self->followers[kind], &self->counts.resources[kind]);
 	self->counts.octets = api_octets(self->host.api);
 	self->counts.snapshots = self->snapshots;
-	self->is_synced = self->synced == SNAPSHOT_ALL;
+	self->counts.saved_age_s = 0;
+	if (self->saved.is_used)
+		self->counts.saved_age_s =
+			self->saved.age_s + (clock_monotonic() - self->saved.read_at) / CLOCK_S + 1;
+	self->is_usable = self->synced == SNAPSHOT_ALL;
 	uv_cond_broadcast(&self->changed);
 	uv_mutex_unlock(&self->mutex);
 }
@@ -101,19 +126,24 @@ static void trim_after_lists(struct source_api *self)
 
 static void publish_changes(struct source_api *self)
 {
-	unsigned synced = synced_parts(self);
 	uint64_t begun = clock_monotonic();
+	bool is_first = is_all_listed(self) && !self->is_synced;
 	struct snapshot_counts counts;
-	bool is_complete = synced == SNAPSHOT_ALL && self->synced != SNAPSHOT_ALL;
+	unsigned synced;
 
-	if (feed_publish(self->feed, synced, synced != self->synced, &counts)) {
+	if (is_first)
+		self->saved.is_used = false;
+	synced = synced_parts(self);
+	if (feed_publish(self->feed, synced, is_first || synced != self->synced, &counts))
 		self->snapshots++;
-		if (is_complete)
-			log_line(LOG_INFO, FEED_TOPIC,
-				"synced with %s: %zu Services, %zu endpoints, %zu Pods, %zu namespaces",
-				self->core.config->api.access->server, counts.services, counts.endpoints,
-				counts.pods, counts.namespaces);
-	}
+	if (is_first)
+		log_line(LOG_INFO, FEED_TOPIC,
+			"synced with %s: %zu Services, %zu endpoints, %zu Pods, %zu namespaces",
+			self->core.config->api.access->server, counts.services, counts.endpoints, counts.pods,
+			counts.namespaces);
+	if (is_first)
+		self->saved.next = begun + SAVE_FIRST_NS;
+	self->is_synced = self->is_synced || is_first;
 	self->synced = synced;
 	self->published_at = clock_monotonic();
 	self->publish_cost = self->published_at - begun;
@@ -128,7 +158,7 @@ static void on_publish(uv_timer_t *timer)
 
 static uint64_t interval(const struct source_api *self)
 {
-	uint64_t least = self->synced == SNAPSHOT_ALL ? COALESCE_NS : PARTIAL_NS;
+	uint64_t least = self->is_synced ? COALESCE_NS : PARTIAL_NS;
 	uint64_t busy = self->publish_cost * BUSY_SHARE;
 
 	if (busy > COALESCE_MAX_NS)
@@ -141,7 +171,7 @@ static void on_change(void *context)
 	struct source_api *self = context;
 	uint64_t now = clock_monotonic(), next = self->published_at + interval(self), wait = 0;
 
-	if (synced_parts(self) == SNAPSHOT_ALL && self->synced != SNAPSHOT_ALL)
+	if (is_all_listed(self) && !self->is_synced)
 		next = now;
 	else if (uv_is_active((uv_handle_t *)&self->publish))
 		return;
@@ -159,12 +189,56 @@ static void on_reached(void *context)
 			follower_hurry(self->followers[kind]);
 }
 
+/* What is in the store before everything has been listed is not worth to be kept. */
+static void save(struct source_api *self)
+{
+	const char *path = self->core.config->api.saved;
+	struct error error;
+
+	if (!path || !self->is_synced || self->saved.snapshots == self->snapshots)
+		return;
+	self->saved.next = clock_monotonic() + SAVE_NS;
+	if (saved_write(path, self->core.store, self->core.config, clock_unix(), &error)) {
+		self->saved.snapshots = self->snapshots;
+		self->saved.has_failed = false;
+		return;
+	}
+	if (!self->saved.has_failed)
+		log_line(LOG_ERROR, FEED_TOPIC, "snapshot %s", error.message);
+	self->saved.has_failed = true;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct source_api *self = timer->data;
 
 	feed_tidy(self->feed);
+	if (clock_monotonic() >= self->saved.next)
+		save(self);
 	export_counts(self);
+}
+
+static void read_saved(struct source_api *self)
+{
+	const char *path = self->core.config->api.saved;
+	struct error error;
+
+	switch (saved_read(
+		path, self->core.store, self->core.config, clock_unix(), &self->saved.age_s, &error)) {
+	case SAVED_READ:
+		self->saved.is_used = true;
+		self->saved.read_at = clock_monotonic();
+		log_line(LOG_WARNING, FEED_TOPIC,
+			"snapshot %s: answering from what was saved %llu s ago, until the API server is "
+			"followed",
+			path, (unsigned long long)self->saved.age_s);
+		break;
+	case SAVED_REFUSED:
+		log_line(LOG_WARNING, FEED_TOPIC, "snapshot %s, and is ignored", error.message);
+		break;
+	default:
+		break;
+	}
 }
 
 static void *create(
@@ -185,7 +259,10 @@ static void *create(
 	limiter_init(&self->host.limiter, config->qps, config->burst, config->max_inflight);
 	if (uv_mutex_init(&self->mutex) || uv_cond_init(&self->changed))
 		abort();
-	*ret_synced = 0;
+	if (config->saved)
+		read_saved(self);
+	*ret_synced = self->synced = self->saved.is_used ? SNAPSHOT_ALL : 0;
+	self->is_usable = self->saved.is_used;
 	return self;
 }
 
@@ -215,7 +292,7 @@ static void wait_until_synced(void *context)
 	bool has_said = false;
 
 	uv_mutex_lock(&self->mutex);
-	while (!self->is_synced) {
+	while (!self->is_usable) {
 		uint64_t passed = clock_monotonic() - begun;
 
 		if (passed >= limit)
@@ -227,7 +304,7 @@ static void wait_until_synced(void *context)
 		uv_cond_timedwait(&self->changed, &self->mutex,
 			limit - passed < WAIT_LINE_MS * CLOCK_MS ? limit - passed : WAIT_LINE_MS * CLOCK_MS);
 	}
-	if (!self->is_synced)
+	if (!self->is_usable)
 		log_line(LOG_WARNING, FEED_TOPIC, "starting server with unsynced Kubernetes API");
 	uv_mutex_unlock(&self->mutex);
 }
@@ -236,6 +313,7 @@ static void stop(void *context)
 {
 	struct source_api *self = context;
 
+	save(self);
 	for (int kind = 0; kind < OBJECT_KINDS; kind++)
 		if (self->followers[kind])
 			follower_close(self->followers[kind]);

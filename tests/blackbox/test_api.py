@@ -67,8 +67,7 @@ def api(request, fake):
 
 
 def start(svcdns, api, more='', **options):
-    server = svcdns(COREFILE.format(url=api.url, more=more), **options)
-    return server
+    return svcdns(COREFILE.format(url=api.url, more=more), **options)
 
 
 def answer(server, name, type='A'):
@@ -468,6 +467,77 @@ def test_rate_and_inflight_limits(svcdns, fake):
     assert answer(server, 'headless.shop') == ['10.1.0.1', '10.1.0.2']
     times = sorted(r.at for r in api.requests)
     assert all(later - earlier > 0.4 for earlier, later in zip(times, times[1:]))
+
+
+# ---- warm start ----------------------------------------------------------------------------------------------------
+
+
+def keep_a_table(svcdns, fake, **options):
+    """Runs once with the API, which then goes away. Returns the fake server and the file."""
+    api = fake(**options)
+    server = start(svcdns, api, 'snapshot {DIR}/table 1h\nstartup_timeout 30s')
+    assert answer(server, 'web.shop') == ['10.96.0.1']
+    server.stop()
+    api.stop()
+    return api, svcdns.folder / 'table'
+
+
+def test_warm_start(svcdns, fake):
+    api, _ = keep_a_table(svcdns, fake)
+    server = start(svcdns, api, 'snapshot {DIR}/table 1h\nstartup_timeout 30s')  # does not wait for anything
+    server.wait_for(r'WARNING. plugin/kubernetes: snapshot \S+/table: answering from what was saved \d+ s ago, until the API '
+                    r'server is followed')
+    assert answer(server, 'web.shop') == ['10.96.0.1']
+    assert answer(server, 'headless.shop') == ['10.1.0.1', '10.1.0.2']
+    assert answer(server, 'nothing.shop') == 'NXDOMAIN'
+    api.delete('Service', 'shop', 'headless')
+    api.put(service('new', '10.96.0.9'))
+    api.start()
+    await_answer(server, 'new.shop', ['10.96.0.9'])
+    await_answer(server, 'headless.shop', 'NXDOMAIN')
+    server.wait_for(r'synced with')
+
+
+def test_damaged_table_is_ignored(svcdns, fake):
+    api, file = keep_a_table(svcdns, fake)
+    octets = bytearray(file.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    file.write_bytes(octets)
+    server = start(svcdns, api, 'snapshot {DIR}/table 1h\nstartup_timeout 200ms')
+    server.wait_for(r'WARNING. plugin/kubernetes: snapshot \S+/table: it is damaged, and is ignored')
+    assert answer(server, 'web.shop') == 'SERVFAIL'
+    api.start()
+    await_answer(server, 'web.shop', ['10.96.0.1'])
+
+
+def test_table_of_another_configuration_is_ignored(svcdns, fake):
+    api, _ = keep_a_table(svcdns, fake)
+    server = start(svcdns, api, 'snapshot {DIR}/table 1h\nendpoint_pod_names\nstartup_timeout 200ms')
+    server.wait_for(r'it was written with another configuration or for another API server, and is ignored')
+    assert answer(server, 'web.shop') == 'SERVFAIL'
+
+
+def test_unsynced_table_is_not_kept(svcdns, fake):
+    api, file = keep_a_table(svcdns, fake)
+    before = file.read_bytes()
+    start(svcdns, api, 'snapshot {DIR}/table 1h').stop()
+    assert file.read_bytes() == before
+
+
+def test_search_from_client_follows_pods(svcdns, fake):
+    api = fake()
+    api.put(pod('here', '127.0.0.1'))
+    server = svcdns(f'''
+        .:{{PORT}} {{
+            search {{
+                from client
+            }}
+            kubernetes cluster.local {{
+                endpoint {api.url}
+            }}
+        }}
+        ''')
+    assert [rd.to_text() for rrset in server.ask('web').answer for rd in rrset][-1] == '10.96.0.1'
 
 
 # ---- TLS -------------------------------------------------------------------------------------------------------------

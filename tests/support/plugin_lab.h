@@ -26,6 +26,7 @@ struct lab {
 	struct arena arena;
 	struct bind bind;
 	struct setup setup;
+	struct needs needs;
 	struct error error;
 
 	struct link links[LAB_LINKS_MAX];
@@ -53,7 +54,8 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	arena_init(&lab->arena);
 	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
 		return false;
-	lab->setup = (struct setup){.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind};
+	lab->setup = (struct setup){
+		.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind, .needs = &lab->needs};
 	lab->setup.directive = lab->corefile.blocks->directives;
 	zones_add(&lab->setup.zones, &lab->arena, ".");
 	lab->config = plugin->setup(&lab->setup, &lab->error);

@@ -343,6 +343,9 @@ static bool open_feed(void *config, struct error *error)
 {
 	struct kubernetes *kubernetes = config;
 
+	/* A table is read as a whole; of the API only what somebody asks for. */
+	kubernetes->feed_config.pods = kubernetes->feed_config.table || kubernetes->pods == PODS_VERIFIED ||
+				       kubernetes->needs->client_pods;
 	kubernetes->feed = feed_open(&kubernetes->feed_config, error);
 	return kubernetes->feed;
 }

@@ -21,6 +21,7 @@ struct kubernetes { /* lifetime: configuration */
 						 made of */
 	size_t local_count;
 	struct selector *labels, *namespace_labels;
+	const struct needs *needs; /* of the server block */
 	struct feed_config feed_config;
 	struct feed *feed; /* from open() to close() */
 };

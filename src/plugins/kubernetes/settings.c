@@ -7,9 +7,10 @@
 #include "svcdns/access.h"
 #include "svcdns/clock.h"
 
-#define TTL_DEFAULT 5
-#define TTL_MAX	    3600
-#define STARTUP_NS  (5 * (int64_t)CLOCK_S)
+#define TTL_DEFAULT  5
+#define TTL_MAX	     3600
+#define STARTUP_NS   (5 * (int64_t)CLOCK_S)
+#define SAVED_AGE_NS (86400 * (int64_t)CLOCK_S)
 
 struct settings { /* while the block is read */
 	struct kubernetes *kubernetes;
@@ -227,6 +228,27 @@ static bool parse_audit(void *config, struct setup *setup, struct dispenser *d)
 	return read_duration(d, &settings->kubernetes->feed_config.api.audit_ns);
 }
 
+/* snapshot FILE [MAX_AGE] */
+static bool parse_snapshot(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+	struct feed_api *api = &settings->kubernetes->feed_config.api;
+	struct error reason;
+
+	if (!dispenser_argument(d))
+		return dispenser_argument_error(d);
+	api->saved = setup_path(setup, dispenser_value(d));
+	api->saved_max_age_ns = SAVED_AGE_NS;
+	if (!dispenser_argument(d))
+		return true;
+	if (!duration_parse(dispenser_value(d), &api->saved_max_age_ns, &reason))
+		return dispenser_error(
+			d, "failed to parse snapshot: %s, %s", dispenser_value(d), reason.message);
+	if (api->saved_max_age_ns <= 0)
+		return dispenser_error(d, "snapshot must have a positive age: %s", dispenser_value(d));
+	return !dispenser_argument(d) || dispenser_argument_error(d);
+}
+
 static bool parse_tls(void *config, struct setup *setup, struct dispenser *d)
 {
 	struct settings *settings = config;
@@ -314,6 +336,7 @@ static const struct option options[] = {
 	{.name = "multicluster", .type = OPTION_CALL, .parse = parse_multicluster},
 	{.name = "zonal", .type = OPTION_CALL, .parse = parse_zonal},
 	{.name = "startup_timeout", .type = OPTION_CALL, .parse = parse_startup_timeout},
+	{.name = "snapshot", .type = OPTION_CALL, .parse = parse_snapshot},
 	{.name = "silence", .type = OPTION_CALL, .parse = parse_silence},
 	{.name = "audit", .type = OPTION_CALL, .parse = parse_audit},
 	{.name = NULL},
@@ -375,6 +398,12 @@ static void find_local(struct kubernetes *kubernetes, const struct setup *setup)
 	freeifaddrs(all);
 }
 
+static bool concerns_api(const struct settings *settings)
+{
+	return settings->endpoint.count || settings->tls.count || settings->kubeconfig.count ||
+	       settings->kubernetes->feed_config.api.saved || settings->has_duration;
+}
+
 static bool check(const struct settings *settings, struct dispenser *d)
 {
 	const struct kubernetes *kubernetes = settings->kubernetes;
@@ -394,11 +423,10 @@ static bool check(const struct settings *settings, struct dispenser *d)
 		return dispenser_error(d, "zonal requires the endpoint cache; remove noendpoints");
 	if (settings->has_multicluster)
 		return dispenser_error(d, "multicluster is not built into this version");
-	if (feed->table && (settings->endpoint.count || settings->tls.count || settings->kubeconfig.count ||
-				   settings->has_duration))
+	if (feed->table && concerns_api(settings))
 		return dispenser_error(d,
-			"with `table` no API server is read: endpoint, tls, kubeconfig, silence and "
-			"audit cannot be set");
+			"with `table` no API server is read: endpoint, tls, kubeconfig, snapshot, "
+			"silence and audit cannot be set");
 	return true;
 }
 
@@ -466,6 +494,6 @@ struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error)
 	kubernetes->has_namespaces = kubernetes->feed_config.namespace_count;
 	kubernetes->feed_config.labels = kubernetes->labels;
 	kubernetes->feed_config.namespace_labels = kubernetes->namespace_labels;
-	kubernetes->feed_config.pods = kubernetes->feed_config.table || kubernetes->pods == PODS_VERIFIED;
+	kubernetes->needs = setup->needs;
 	return kubernetes;
 }
