@@ -296,6 +296,8 @@ static void set_tls(const struct api_call *call, const struct access *access)
 {
 	CURL *easy = call->easy;
 
+	if (access->authority.bytes || access->authority.file)
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* this authority, and not the system's beside it */
 	set_pem(easy, &access->authority, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB);
 	set_pem(easy, &access->certificate, CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB);
 	set_pem(easy, &access->key, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB);
