@@ -42,7 +42,7 @@ struct feed_subscriber;
 struct feed *feed_open(const struct feed_config *config, struct error *error);
 void         feed_close(struct feed *feed);                             /* accepts NULL */
 
-enum { FEED_RESOURCES = 4 };
+enum { FEED_RESOURCES = 4, FEED_CODES = 16, FEED_BUCKETS = 20 };
 
 struct feed_resource {                      /* one resource of the API */
 	const char *name;                   /* "services"; NULL: it is not read */
@@ -51,12 +51,22 @@ struct feed_resource {                      /* one resource of the API */
 	uint64_t    events, lists, failures, broken;     /* changes; complete lists; requests that failed; objects that could
 							  * not be read */
 	uint64_t    audits, losses;         /* audits; of those, the ones that found events lost */
-	uint64_t    silent_ns;              /* since the last octet of a response */
+	uint64_t    octets;                 /* of responses' bodies */
+	uint64_t    silent_ns;              /* since the last of them */
 };
+
+struct feed_code      { unsigned code; uint64_t count; };               /* of responses; code 0: there was none */
+struct feed_histogram { uint64_t buckets[FEED_BUCKETS], count; double sum; };   /* what is above all buckets is in count only */
+
+extern const double feed_request_bounds[11];            /* seconds: .005 .01 .025 .05 .1 .25 .5 1 2.5 5 10 */
+extern const double feed_programming_bounds[20];        /* seconds: 1 ms, each twice the last */
 
 struct feed_counts {
 	uint64_t reads, failures;           /* of the files, the first time included; of those, the times it was refused */
-	uint64_t octets;                    /* of responses' bodies */
+	struct feed_code codes[FEED_CODES]; /* the first with a count of 0 ends them */
+	struct feed_histogram requests;     /* from a request to the head of its response */
+	struct feed_histogram cluster_ip, headless;     /* from a change of endpoints in the cluster, as their controller notes
+							 * it, to the snapshot that has it; by the kind of their Service */
 	uint64_t saved_age_s;               /* of the saved table that the answers come from; 0: they come from the API */
 	uint64_t snapshots;
 	struct feed_resource resources[FEED_RESOURCES];

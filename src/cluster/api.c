@@ -46,7 +46,6 @@ struct api {
 	uv_timer_t timer;
 	struct api_socket *sockets;
 	struct api_call *calls;
-	uint64_t octets;
 };
 
 static void free_call(struct api_call *call)
@@ -256,7 +255,6 @@ static size_t on_body(char *octets, size_t size, size_t count, void *context)
 {
 	struct api_call *call = context;
 
-	call->api->octets += size * count;
 	return call->reader->on_octets(call->context, (const uint8_t *)octets, size * count) ? size * count
 											     : 0;
 }
@@ -297,7 +295,8 @@ static void set_tls(const struct api_call *call, const struct access *access)
 	CURL *easy = call->easy;
 
 	if (access->authority.bytes || access->authority.file)
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* this authority, and not the system's beside it */
+		curl_easy_setopt(
+			easy, CURLOPT_CAPATH, NULL); /* this authority, and not the system's beside it */
 	set_pem(easy, &access->authority, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB);
 	set_pem(easy, &access->certificate, CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB);
 	set_pem(easy, &access->key, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB);
@@ -422,9 +421,4 @@ void api_cancel(struct api_call *call)
 void api_forget_token(struct api *api)
 {
 	token_forget(&api->access->token);
-}
-
-uint64_t api_octets(const struct api *api)
-{
-	return api->octets;
 }

@@ -39,8 +39,7 @@ void api_destroy(struct api *api); /* after the loop has ended; accepts NULL */
  * loop runs again. */
 struct api_call *api_get(struct api *api, const char *target, const char *accept,
 	const struct api_reader *reader, void *context);
-void api_cancel(struct api_call *call);	    /* without a word; not from within on_head() and on_octets() */
-void api_forget_token(struct api *api);	    /* the server has refused it */
-uint64_t api_octets(const struct api *api); /* of bodies, so far */
+void api_cancel(struct api_call *call); /* without a word; not from within on_head() and on_octets() */
+void api_forget_token(struct api *api); /* the server has refused it */
 
 #endif

@@ -18,6 +18,7 @@ static void begin_object(struct decoder *d)
 	d->is_external = d->is_fqdn = d->is_over = false;
 	d->has_failed = false;
 	*d->version = '\0';
+	d->triggered_at = 0;
 }
 
 void assemble_begin_document(struct decoder *d)

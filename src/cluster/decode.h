@@ -87,6 +87,7 @@ struct decoder {
 	} endpoint;
 
 	char version[VERSION_MAX + 1];
+	double triggered_at; /* Unix time of the change that an EndpointSlice is about; 0: not said */
 
 	/* What an API server's answer has besides objects: */
 	struct {

@@ -4,12 +4,17 @@
 
 #include <string.h>
 
+#include "tally.h"
+
 static void on_head(void *context, const struct api_head *head)
 {
 	struct fetch *fetch = context;
 
 	fetch->is_answered = true;
 	limiter_answered(fetch->limiter);
+	tally_code(fetch->counts->codes, head->status);
+	tally_request(
+		&fetch->counts->requests, (double)(clock_monotonic() - fetch->begun_at) / (double)CLOCK_S);
 	fetch->is_refused = head->status != 200;
 	body_init(&fetch->body, &fetch->decoder, fetch->is_watch && !fetch->is_refused, head->content_type);
 	fetch->user->on_head(fetch->context, head);
@@ -27,6 +32,7 @@ static bool on_octets(void *context, const uint8_t *octets, size_t length)
 	struct fetch *fetch = context;
 	bool is_good = take(fetch, octets, length);
 
+	fetch->octets += length;
 	if (fetch->is_refused) {
 		fetch->refusal_octets += length;
 		return fetch->refusal_octets <= FETCH_REFUSAL_MAX;
@@ -49,18 +55,18 @@ static void on_end(void *context, enum api_end end, const char *why)
 
 	if (is_whole && !fetch->is_watch)
 		is_whole = body_end(&fetch->body);
+	if (!fetch->is_answered)
+		tally_code(fetch->counts->codes, 0);
 	if (fetch->is_answered && !is_whole && end == API_COMPLETE)
 		fetch->is_unreadable = true;
 	forget_call(fetch);
 	fetch->user->on_end(fetch->context, end, is_whole, fetch->is_unreadable ? fetch->error.message : why);
 }
 
-void fetch_init(struct fetch *fetch, struct api *api, struct limiter *limiter,
-	const struct feed_config *config, const struct fetch_user *user, void *context)
+void fetch_init(
+	struct fetch *fetch, const struct feed_config *config, const struct fetch_user *user, void *context)
 {
 	memset(fetch, 0, sizeof(*fetch));
-	fetch->api = api;
-	fetch->limiter = limiter;
 	fetch->user = user;
 	fetch->context = context;
 	decoder_init(&fetch->decoder);
@@ -82,6 +88,7 @@ void fetch_begin(struct fetch *fetch, const char *target, const char *accept, bo
 	fetch->is_watch = is_watch;
 	fetch->is_answered = fetch->is_refused = fetch->is_unreadable = false;
 	fetch->refusal_octets = 0;
+	fetch->begun_at = clock_monotonic();
 	memset(&fetch->decoder.status, 0, sizeof(fetch->decoder.status));
 	fetch->call = api_get(fetch->api, target, accept, &reader, fetch);
 }

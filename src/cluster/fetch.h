@@ -20,6 +20,7 @@ struct fetch_user {
 struct fetch {
 	struct api *api;
 	struct limiter *limiter;
+	struct feed_counts *counts; /* codes and requests are counted there */
 	const struct fetch_user *user;
 	void *context;
 	struct decoder decoder; /* the user sets who is told of objects, and which */
@@ -28,10 +29,12 @@ struct fetch {
 	struct api_call *call; /* NULL: nothing is under way */
 	bool is_watch, is_answered, is_refused, is_unreadable;
 	size_t refusal_octets;
+	uint64_t begun_at, octets; /* octets: of all bodies */
 };
 
-void fetch_init(struct fetch *fetch, struct api *api, struct limiter *limiter,
-	const struct feed_config *config, const struct fetch_user *user, void *context);
+/* The user sets api, limiter and counts. */
+void fetch_init(
+	struct fetch *fetch, const struct feed_config *config, const struct fetch_user *user, void *context);
 void fetch_finish(struct fetch *fetch); /* nothing is told any more */
 /* The limiter has let it through. */
 void fetch_begin(struct fetch *fetch, const char *target, const char *accept, bool is_watch);

@@ -1,6 +1,8 @@
 /* What answers of an API server have besides the fields of files: versions, the token of a list's next page,
  * the type of an event, and Status objects. */
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "assemble.h"
 #include "fields.h"
@@ -33,12 +35,28 @@ static void take_continue(struct decoder *d, const struct scalar *scalar)
 		keep_text(d->list.next, sizeof(d->list.next), scalar);
 }
 
+/* RFC 3339 in UTC, "2026-11-25T20:10:30.123456789Z"; 0: it is not. */
+static double unix_time(const struct scalar *scalar)
+{
+	struct tm when = {0};
+	double fraction = 0;
+	char text[48], *rest;
+
+	keep_text(text, sizeof(text), scalar);
+	rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &when);
+	if (rest && *rest == '.')
+		fraction = strtod(rest, &rest);
+	return rest && strcmp(rest, "Z") == 0 ? (double)timegm(&when) + fraction : 0;
+}
+
 static void take_annotation(struct decoder *d, const struct scalar *scalar)
 {
-	static const char initial_events_end[] = "k8s.io/initial-events-end";
+	const char *key = d->label_key.bytes ? d->label_key.bytes : "";
 
-	if (d->label_key.bytes && strcmp(d->label_key.bytes, initial_events_end) == 0)
+	if (strcmp(key, "k8s.io/initial-events-end") == 0)
 		d->event.ends_initial = is_text(scalar, "true");
+	else if (strcmp(key, "endpoints.kubernetes.io/last-change-trigger-time") == 0)
+		d->triggered_at = unix_time(scalar);
 }
 
 static void take_status_reason(struct decoder *d, const struct scalar *scalar)

@@ -124,6 +124,9 @@ static bool on_object(void *context, struct decoder *decoder, enum decoded what,
 {
 	struct follower *f = context;
 
+	if (f->reflector.state == REFLECTOR_WATCHING && what == DECODED_OBJECT && decoder->triggered_at > 0 &&
+		decoder->event.type != EVENT_DELETED)
+		f->host->on_slice(f->host->context, object, decoder->triggered_at);
 	if (reflector_on_object(&f->reflector, clock_monotonic(), decoder, what, object))
 		f->host->on_change(f->host->context);
 	flush_notice(f);
@@ -256,7 +259,10 @@ static const struct fetch_user audit_user = {on_audit_head, on_audit_octets, on_
 
 static void init_fetch(struct follower *f, struct fetch *fetch, const struct fetch_user *fetch_user)
 {
-	fetch_init(fetch, f->host->api, &f->host->limiter, f->host->config, fetch_user, f);
+	fetch_init(fetch, f->host->config, fetch_user, f);
+	fetch->api = f->host->api;
+	fetch->limiter = &f->host->limiter;
+	fetch->counts = f->host->counts;
 	fetch->decoder.context = f;
 	fetch->decoder.expected = f->reflector.resource->kind;
 }

@@ -13,10 +13,13 @@ struct follower_host { /* what the resources of a feed share */
 	uv_loop_t *loop;
 	struct api *api;
 	struct limiter limiter;
+	struct feed_counts *counts; /* of all of them */
 	const struct feed_config *config;
 	struct object_store *store;
 	void (*on_change)(void *context); /* the store may have changed, or a list has become complete */
 	void (*on_reached)(void *context);
+	/* A slice has changed, and its controller has noted when: Unix time in seconds. */
+	void (*on_slice)(void *context, const struct object *slice, double triggered_at);
 	void *context;
 };
 

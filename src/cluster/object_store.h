@@ -53,6 +53,9 @@ void object_store_keep(struct object_store *store, const struct object *object);
 void object_store_each(const struct object_store *store,
 	void (*visit)(void *context, const struct object *object), void *context);
 
+/* The Service that a slice belongs to, or NULL. */
+const struct object *object_store_service_of(const struct object_store *store, const struct object *slice);
+
 /* A hash of kind, namespace and name. */
 uint64_t object_store_hash(const struct object_store *store, const struct object *object);
 

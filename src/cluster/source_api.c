@@ -6,11 +6,13 @@
  * mutex. */
 #include <malloc.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "follower.h"
 #include "saved.h"
 #include "source.h"
 #include "svcdns/memory.h"
+#include "tally.h"
 
 #define COALESCE_NS	(5 * CLOCK_MS)
 #define PARTIAL_NS	(250 * CLOCK_MS) /* between two snapshots, while not everything has been listed */
@@ -19,6 +21,7 @@
 #define TICK_MS		1000
 #define SAVE_FIRST_NS	(10 * CLOCK_S) /* after everything has been listed */
 #define SAVE_NS		(300 * CLOCK_S)
+#define SLICES_MAX	256 /* whose way into a snapshot is measured; of more at once, the rest is not */
 #define WAIT_LINE_MS	500 /* a start that takes longer says so */
 
 struct source_api {
@@ -39,6 +42,12 @@ struct source_api {
 		uint64_t next,
 			snapshots; /* when it is written again, and if there have been more than these */
 	} saved;
+	struct feed_counts tally; /* codes and histograms */
+	struct {
+		double triggered_at;
+		bool is_headless;
+	} slices[SLICES_MAX]; /* that wait to be published */
+	size_t slice_count;
 	uv_mutex_t mutex;
 	uv_cond_t changed;
 	bool is_usable;		   /* all has been listed, or there is a saved table */
@@ -90,6 +99,7 @@ static void count_resource(const struct follower *follower, struct feed_resource
 		.broken = reflector->counts.broken,
 		.audits = follower->auditor.done,
 		.losses = follower->auditor.hits,
+		.octets = follower->fetch.octets + follower->auditor.fetch.octets,
 		.silent_ns = reflector->heard_at,
 	};
 }
@@ -100,7 +110,11 @@ static void export_counts(struct source_api *self)
 	for (int kind = 0; kind < OBJECT_KINDS; kind++)
 		if (self->followers[kind])
 			count_resource(self->followers[kind], &self->counts.resources[kind]);
-	self->counts.octets = api_octets(self->host.api);
+	for (size_t i = 0; i < FEED_CODES; i++)
+		self->counts.codes[i] = self->tally.codes[i];
+	self->counts.requests = self->tally.requests;
+	self->counts.cluster_ip = self->tally.cluster_ip;
+	self->counts.headless = self->tally.headless;
 	self->counts.snapshots = self->snapshots;
 	self->counts.saved_age_s = 0;
 	if (self->saved.is_used)
@@ -124,6 +138,37 @@ static void trim_after_lists(struct source_api *self)
 	self->lists = lists;
 }
 
+static double unix_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / (double)CLOCK_S;
+}
+
+static void tally_slices(struct source_api *self)
+{
+	double now = self->slice_count ? unix_time() : 0;
+
+	for (size_t i = 0; i < self->slice_count; i++)
+		tally_programming(
+			self->slices[i].is_headless ? &self->tally.headless : &self->tally.cluster_ip,
+			now - self->slices[i].triggered_at);
+	self->slice_count = 0;
+}
+
+static void on_slice(void *context, const struct object *slice, double triggered_at)
+{
+	struct source_api *self = context;
+	const struct object *service = object_store_service_of(self->core.store, slice);
+
+	if (!service || self->slice_count == SLICES_MAX)
+		return;
+	self->slices[self->slice_count].triggered_at = triggered_at;
+	self->slices[self->slice_count].is_headless = service->service_kind == SERVICE_HEADLESS;
+	self->slice_count++;
+}
+
 static void publish_changes(struct source_api *self)
 {
 	uint64_t begun = clock_monotonic();
@@ -136,6 +181,7 @@ static void publish_changes(struct source_api *self)
 	synced = synced_parts(self);
 	if (feed_publish(self->feed, synced, is_first || synced != self->synced, &counts))
 		self->snapshots++;
+	tally_slices(self);
 	if (is_first)
 		log_line(LOG_INFO, FEED_TOPIC,
 			"synced with %s: %zu Services, %zu endpoints, %zu Pods, %zu namespaces",
@@ -255,6 +301,8 @@ static void *create(
 		.store = core->store,
 		.on_change = on_change,
 		.on_reached = on_reached,
+		.on_slice = on_slice,
+		.counts = &self->tally,
 		.context = self};
 	limiter_init(&self->host.limiter, config->qps, config->burst, config->max_inflight);
 	if (uv_mutex_init(&self->mutex) || uv_cond_init(&self->changed))
