@@ -1,15 +1,13 @@
 """Thousands of changes in a row, also over connections that are cut every second: at the end every name is answered as from a
 table that was made of a fresh list.
 
-The scripted API server takes part everywhere; a real one where $SVCDNS_APISERVER is its program (with ten times as many
+The scripted API server takes part everywhere; a real one where $SVCDNS_APISERVER is its program (with five times as many
 changes). $SVCDNS_CHURN is the seed, otherwise a fixed one.
 """
 
 import json
 import os
 import pathlib
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,7 +18,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'tests' / '
 
 from churn import Churn  # noqa: E402
 from fake_apiserver import FakeApi  # noqa: E402
-from load_objects import RESOURCES, Client, namespace_of  # noqa: E402
+import real_apiserver  # noqa: E402
+from real_apiserver import RealApi  # noqa: E402
 from relay import Relay  # noqa: E402
 
 PATIENCE = 60
@@ -34,82 +33,44 @@ LAST = [{'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': {'name': 'last'}},
          'endpoints': [{'addresses': ['10.1.9.9'], 'conditions': {'ready': True}}]}]
 
 
-class Fake:
+class Fake(FakeApi):
     """The scripted API server."""
 
-    writes = 2000
+    writes, cut_s = 4000, 0.3
 
     def __init__(self, folder):
-        self.api = FakeApi()
-        self.port = self.api.port
+        super().__init__()
 
-    def write(self, operation, item):
-        if operation == 'put':
-            self.api.put(item)
-        else:
-            self.api.delete(item['kind'], item['metadata'].get('namespace', ''), item['metadata']['name'])
-
-    def objects(self):
-        return list(self.api.objects.values())
-
-    def close(self):
-        self.api.close()
+    def all_objects(self):
+        return list(self.objects.values())
 
 
-class Real:
-    """k8s.io/apiserver with an etcd in it."""
+class Real(RealApi):
+    writes, cut_s = 20000, 1
 
-    writes = 20000
-
-    def __init__(self, folder):
-        self.port = free_port()
-        self.process = subprocess.Popen([os.environ['SVCDNS_APISERVER'], '-http', f'127.0.0.1:{self.port}', '-dir',
-                                         str(folder / 'apiserver')], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in self.process.stdout:
-            if line == 'ready\n':
-                break
-        self.client = Client(f'http://127.0.0.1:{self.port}')
-        self.known = set()
-
-    def write(self, operation, item):
-        key = item['kind'], namespace_of(item), item['metadata']['name']
-        if operation == 'delete':
-            self.client.delete(*key)
-            self.known.discard(key)
-        elif key in self.known:
-            self.client.update(item)
-        else:
-            self.client.create(item)
-            self.known.add(key)
-
-    def objects(self):
-        return [{'apiVersion': 'discovery.k8s.io/v1' if kind == 'EndpointSlice' else 'v1', 'kind': kind, **item}
-                for kind in RESOURCES for item in self.client.list(kind)]
-
-    def close(self):
-        self.client.close()
-        self.process.terminate()
-        self.process.wait()
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
+    def all_objects(self):
+        return self.objects()
 
 
 @pytest.fixture(params=['fake', 'real'])
 def cluster(request, tmp_path):
-    if request.param == 'real' and 'SVCDNS_APISERVER' not in os.environ:
-        pytest.skip('SVCDNS_APISERVER is not set')
-    cluster = (Fake if request.param == 'fake' else Real)(tmp_path)
+    if request.param == 'real' and not real_apiserver.is_there():
+        pytest.skip(f'{real_apiserver.VARIABLE} is not set')
+    cluster = (Fake if request.param == 'fake' else Real)(tmp_path / 'apiserver')
     yield cluster
     cluster.close()
 
 
-def every_second(action, end):
-    while not end.wait(1):
+def again_and_again(action, pause, end):
+    while not end.wait(pause):
         action()
+
+
+def write(cluster, operation, item):
+    if operation == 'put':
+        cluster.put(item)
+    else:
+        cluster.delete(item['kind'], item['metadata'].get('namespace', ''), item['metadata']['name'])
 
 
 def described(server, name, type, port):
@@ -126,10 +87,10 @@ def wait_for_last(server):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize('is_cut', [False, True], ids=['steady', 'cut every second'])
+@pytest.mark.parametrize('is_cut', [False, True], ids=['steady', 'cut'])
 def test_churn(svcdns, cluster, is_cut):
     relay, end = Relay(cluster.port), threading.Event()
-    cutter = threading.Thread(target=every_second, args=(relay.cut, end))
+    cutter = threading.Thread(target=again_and_again, args=(relay.cut, cluster.cut_s, end))
     server = svcdns(f'''
         .:{{PORT}} {{
             kubernetes cluster.local in-addr.arpa {{
@@ -141,16 +102,15 @@ def test_churn(svcdns, cluster, is_cut):
         cutter.start()
     try:
         for operation, item in Churn(SEED).changes(cluster.writes):
-            cluster.write(operation, item)
-        for item in LAST:
-            cluster.write('put', item)
+            write(cluster, operation, item)
+        cluster.put(*LAST)
         wait_for_last(server)
     finally:
         end.set()
         if is_cut:
             cutter.join()
         relay.close()
-    (svcdns.folder / 'table.json').write_text(json.dumps({'apiVersion': 'v1', 'kind': 'List', 'items': cluster.objects()}))
+    (svcdns.folder / 'table.json').write_text(json.dumps({'apiVersion': 'v1', 'kind': 'List', 'items': cluster.all_objects()}))
     svcdns('''
         .:{PORT2} {
             kubernetes cluster.local in-addr.arpa {
