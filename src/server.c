@@ -38,6 +38,7 @@ struct block {
 	struct bind bind;
 	struct timeouts timeouts;
 	struct place place;
+	struct needs needs;
 	uint16_t *ports; /* one for each of setup.zones */
 	unsigned instance_count;
 };
@@ -162,6 +163,7 @@ static void make_blocks(struct server *server)
 		block->setup.place = &block->place;
 		block->setup.metrics = server->metrics;
 		block->setup.http = server->http;
+		block->setup.needs = &block->needs;
 	}
 }
 

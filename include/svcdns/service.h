@@ -62,11 +62,13 @@ struct cluster_ip {
 	uint8_t family;
 };
 
+#define POD_ADDRESSES 2
+
 struct pod {
 	struct shared shared;
 	uint32_t    size;                   /* octets of this block */
-	uint8_t     address[16];
-	uint8_t     family;
+	uint32_t    addresses;              /* 1, or 2: one of each family */
+	struct cluster_ip address[POD_ADDRESSES];
 	struct text name, namespace;        /* a Pod's name may have dots */
 };
 

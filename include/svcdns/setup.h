@@ -43,6 +43,11 @@ struct http;
 struct metric_family;
 struct metrics;
 
+/* What plugins of a server block want of one another: written by setups, read from open() on. */
+struct needs {
+	bool client_pods;                   /* plugin->find_namespace() is going to be asked */
+};
+
 struct setup {
 	const struct plugin    *plugin;
 	struct arena           *arena;      /* lifetime "generation" */
@@ -52,6 +57,7 @@ struct setup {
 	uint16_t                port;       /* of the first of them */
 	struct bind            *bind;       /* the bind plugin fills it */
 	struct timeouts        *timeouts;   /* the timeouts plugin does */
+	struct needs           *needs;
 	const char             *root;       /* folder that relative file names start from; NULL: the working directory */
 	const struct place     *place;
 	struct metrics         *metrics;    /* the server's, as the next one */

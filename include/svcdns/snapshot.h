@@ -38,7 +38,12 @@ const struct service *snapshot_each_service(const struct snapshot *snapshot, uin
 
 /* Unix time of the last change that a zone's SOA serial shows; 0 before the first. */
 uint32_t snapshot_serial(const struct snapshot *snapshot);
-bool     snapshot_is_synced(const struct snapshot *snapshot);           /* false until every resource was listed once */
+
+/* Which resources have been listed once: before that, what is not in the snapshot may yet come. Those that are not read at
+ * all count as listed. */
+enum snapshot_part { SNAPSHOT_NAMESPACES = 1, SNAPSHOT_SERVICES = 2, SNAPSHOT_ENDPOINTS = 4, SNAPSHOT_PODS = 8, SNAPSHOT_ALL = 15 };
+bool snapshot_knows(const struct snapshot *snapshot, unsigned parts);
+bool snapshot_is_synced(const struct snapshot *snapshot);               /* knows all of them */
 
 struct snapshot_counts { size_t services, endpoints, pods, namespaces; };
 struct snapshot_counts snapshot_counts(const struct snapshot *snapshot);

@@ -25,8 +25,8 @@ void table_change_service(struct table *table, struct service *old, struct servi
 void table_change_pod(struct table *table, struct pod *old, struct pod *fresh);
 void table_change_namespace(struct table *table, struct namespace *old, struct namespace *fresh);
 
-/* The next snapshot: a reference for the caller. */
-struct snapshot *table_publish(struct table *table, uint32_t serial, bool is_synced);
+/* The next snapshot: a reference for the caller. synced: of enum snapshot_part. */
+struct snapshot *table_publish(struct table *table, uint32_t serial, unsigned synced);
 
 /* True if the caller's is the only reference to it. */
 bool snapshot_is_mine(const struct snapshot *snapshot);

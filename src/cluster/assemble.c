@@ -17,12 +17,16 @@ static void begin_object(struct decoder *d)
 	d->single_is_none = d->first_is_none = d->has_address_list = false;
 	d->is_external = d->is_fqdn = d->is_over = false;
 	d->has_failed = false;
+	*d->version = '\0';
+	d->triggered_at = 0;
 }
 
 void assemble_begin_document(struct decoder *d)
 {
 	begin_object(d);
-	d->is_list = false;
+	d->is_list = d->is_item = false;
+	*d->list.version = *d->list.next = '\0';
+	memset(&d->status, 0, sizeof(d->status));
 }
 
 void assemble_begin_items(struct decoder *d)
@@ -35,6 +39,14 @@ void assemble_begin_items(struct decoder *d)
 void assemble_begin_item(struct decoder *d)
 {
 	begin_object(d);
+	d->is_item = true;
+}
+
+void assemble_begin_event(struct decoder *d)
+{
+	assemble_begin_document(d);
+	memset(&d->event, 0, sizeof(d->event));
+	d->event.what = DECODED_OTHER_KIND;
 }
 
 /* Items of a ServiceList and the like need not say what they are. */
@@ -66,7 +78,7 @@ static bool find_kind(struct decoder *d)
 		if (strcmp(kinds[i].kind, d->kind) == 0 &&
 			strcmp(kinds[i].api_version, d->api_version) == 0) {
 			d->draft.head.kind = (uint8_t)kinds[i].object;
-			return true;
+			return d->expected == OBJECT_KINDS || d->expected == kinds[i].object;
 		}
 	return false;
 }
@@ -75,7 +87,7 @@ static void complete_name(struct decoder *d)
 {
 	struct object *head = &d->draft.head;
 	bool is_label = head->kind == OBJECT_SERVICE || head->kind == OBJECT_NAMESPACE;
-	const char *name = (const char *)d->draft.texts + head->name.offset;
+	const char *name = head->name.length ? (const char *)d->draft.texts + head->name.offset : "";
 	char quoted[FIELDS_QUOTED];
 
 	if (!head->name.length)
@@ -107,18 +119,24 @@ static void complete_service(struct decoder *d)
 		decoder_keep_address(d, &d->single_address);
 }
 
+/* podIPs has all of them, podIP the first; of a family only one can be meant. */
 static void complete_pod(struct decoder *d)
 {
-	d->draft.addresses.count = 0;
-	if (d->single_address.family)
+	const struct cluster_ip *addresses = d->draft.addresses.items;
+
+	if (!d->draft.addresses.count && d->single_address.family)
 		decoder_keep_address(d, &d->single_address);
+	if (d->draft.addresses.count > POD_ADDRESSES)
+		d->draft.addresses.count = POD_ADDRESSES;
+	if (d->draft.addresses.count == POD_ADDRESSES && addresses[0].family == addresses[1].family)
+		d->draft.addresses.count = 1;
 }
 
 static bool is_listed_namespace(const struct decoder *d)
 {
 	struct text name = d->draft.head.name;
 
-	for (size_t i = 0; i < d->config->namespace_count; i++)
+	for (size_t i = 0; i < d->config->namespace_count && name.length; i++)
 		if (strlen(d->config->namespaces[i]) == name.length &&
 			memcmp(d->config->namespaces[i], d->draft.texts + name.offset, name.length) == 0)
 			return true;
@@ -149,20 +167,30 @@ static bool is_of_no_use(const struct decoder *d)
 	       (d->is_fqdn || !d->draft.head.service_name.length);
 }
 
-static bool end_object(struct decoder *d)
+/* By name alone: whatever the kind is called, and whatever else is wrong. */
+static enum decoded judge_name(struct decoder *d)
 {
+	d->has_failed = false;
+	d->draft.head.kind = (uint8_t)d->expected;
+	complete_name(d);
+	return d->has_failed ? DECODED_BROKEN : DECODED_OBJECT;
+}
+
+/* Completes the draft, as far as there is something to be handed over. */
+static enum decoded judge(struct decoder *d)
+{
+	if (d->only_names)
+		return judge_name(d);
 	if (!*d->kind || !*d->api_version) {
 		d->has_failed = false;
 		decoder_fail(d, d->first_line, *d->kind ? "apiVersion" : "kind", "missing");
-		return decoder_give_up(d);
+		return DECODED_BROKEN;
 	}
-	if (!find_kind(d)) {
-		d->on_other_kind(d->context, d->kind, d->api_version);
-		return true;
-	}
-	if (is_of_no_use(d))
-		return true;
+	if (!find_kind(d))
+		return DECODED_OTHER_KIND;
 	complete_name(d);
+	if (is_of_no_use(d))
+		return DECODED_UNWANTED;
 	if (d->draft.head.kind == OBJECT_SERVICE)
 		complete_service(d);
 	if (d->draft.head.kind == OBJECT_POD)
@@ -170,8 +198,13 @@ static bool end_object(struct decoder *d)
 	else
 		d->draft.head.is_terminating = false;
 	if (d->has_failed)
-		return decoder_give_up(d);
-	return !is_wanted(d) || d->on_object(d->context, d, draft_pack(&d->draft));
+		return DECODED_BROKEN;
+	return is_wanted(d) ? DECODED_OBJECT : DECODED_UNWANTED;
+}
+
+static bool tell(struct decoder *d, enum decoded what)
+{
+	return d->on_object(d->context, d, what, draft_pack(&d->draft));
 }
 
 bool fields_is_list(const char *kind)
@@ -183,11 +216,28 @@ bool fields_is_list(const char *kind)
 
 bool assemble_end_item(struct decoder *d)
 {
+	enum decoded what;
+
 	inherit_kind(d);
-	return end_object(d);
+	what = judge(d);
+	d->is_item = false;
+	return tell(d, what);
 }
 
 bool assemble_end_document(struct decoder *d)
 {
-	return d->is_list || fields_is_list(d->kind) || end_object(d);
+	return d->is_list || fields_is_list(d->kind) || tell(d, judge(d));
+}
+
+/* The type of an event may stand behind its object, which is therefore kept until the end. */
+bool assemble_end_event_object(struct decoder *d)
+{
+	d->event.what = judge(d);
+	d->is_item = false;
+	return true;
+}
+
+bool assemble_end_event(struct decoder *d)
+{
+	return tell(d, d->event.what);
 }

@@ -11,6 +11,8 @@
 void decoder_init(struct decoder *d)
 {
 	memset(d, 0, sizeof(*d));
+	d->root = &fields_document;
+	d->expected = OBJECT_KINDS;
 }
 
 void decoder_finish(struct decoder *d)
@@ -20,14 +22,29 @@ void decoder_finish(struct decoder *d)
 	buffer_finish(&d->label_key);
 }
 
+void decoder_reset(struct decoder *d)
+{
+	d->depth = d->skipped = 0;
+	d->has_failed = false;
+	buffer_clear(&d->label_key);
+}
+
 static struct frame *top(struct decoder *d)
 {
 	return d->depth ? &d->frames[d->depth - 1] : NULL;
 }
 
+/* In a file it matters where an object stands, in an answer of the API it does not. */
+static unsigned first_of_path(const struct decoder *d)
+{
+	if (d->file || !d->is_item)
+		return 0;
+	return d->root == &fields_event ? 1 : 2;
+}
+
 static void add_path(const struct decoder *d, struct buffer *path)
 {
-	for (unsigned i = 0; i < d->depth; i++) {
+	for (unsigned i = first_of_path(d); i < d->depth; i++) {
 		const struct frame *frame = &d->frames[i];
 
 		if (frame->field->type == FIELD_LIST)
@@ -37,6 +54,11 @@ static void add_path(const struct decoder *d, struct buffer *path)
 		else if (frame->key)
 			buffer_format(path, "%s%s", path->length ? "." : "", frame->key->name);
 	}
+}
+
+static bool add_place(const struct decoder *d, unsigned line, struct error *error)
+{
+	return d->file ? error_prefix(error, "%s:%u: ", d->file, line) : false;
 }
 
 void decoder_fail(struct decoder *d, unsigned line, const char *below, const char *format, ...)
@@ -55,8 +77,8 @@ void decoder_fail(struct decoder *d, unsigned line, const char *below, const cha
 	va_start(arguments, format);
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	error_set(
-		&d->failure, "%s:%u: %s: %s", d->file, line, message.length ? message.bytes : "object", why);
+	error_set(&d->failure, "%s: %s", message.length ? message.bytes : "object", why);
+	add_place(d, line, &d->failure);
 	buffer_finish(&message);
 }
 
@@ -74,7 +96,8 @@ bool decoder_refuse(struct decoder *d, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	return error_set(d->error, "%s:%u: %s", d->file, d->line, why);
+	error_set(d->error, "%s", why);
+	return add_place(d, d->line, d->error);
 }
 
 const char *fields_quote(char out[FIELDS_QUOTED], const char *text, size_t length)
@@ -135,7 +158,7 @@ static bool next_field(struct decoder *d, const struct field **ret)
 	struct frame *frame = top(d);
 
 	if (!frame) {
-		*ret = &fields_document;
+		*ret = d->root;
 	} else if (frame->field->type == FIELD_LIST) {
 		frame->index++;
 		*ret = frame->field->fields;
@@ -175,7 +198,7 @@ static bool mismatch(struct decoder *d, const struct field *field, const struct 
 	if (field->is_object)
 		d->has_failed = false;
 	decoder_fail(d, d->line, "", "not %s%s%s", name_of(field->type), scalar ? ": " : "", quoted);
-	return !field->is_object || decoder_give_up(d);
+	return !field->is_object || d->on_object(d->context, d, DECODED_BROKEN, NULL);
 }
 
 static bool begin(struct decoder *d, bool is_list)

@@ -39,17 +39,17 @@ static void keep_word(struct decoder *d, const struct scalar *scalar, char out[D
 		snprintf(out, DECODER_KIND_MAX + 1, "%.*s", (int)scalar->length, scalar->text);
 }
 
-static void take_kind(struct decoder *d, const struct scalar *scalar)
+void fields_take_kind(struct decoder *d, const struct scalar *scalar)
 {
 	keep_word(d, scalar, d->kind);
 }
 
-static void take_api_version(struct decoder *d, const struct scalar *scalar)
+void fields_take_api_version(struct decoder *d, const struct scalar *scalar)
 {
 	keep_word(d, scalar, d->api_version);
 }
 
-static void take_name(struct decoder *d, const struct scalar *scalar)
+void fields_take_name(struct decoder *d, const struct scalar *scalar)
 {
 	if (!rfc1123_is_subdomain(scalar->text, scalar->length))
 		fail(d, "not a lower-case DNS name", scalar);
@@ -57,7 +57,7 @@ static void take_name(struct decoder *d, const struct scalar *scalar)
 		d->draft.head.name = draft_text(&d->draft, scalar->text, scalar->length);
 }
 
-static void take_namespace(struct decoder *d, const struct scalar *scalar)
+void fields_take_namespace(struct decoder *d, const struct scalar *scalar)
 {
 	if (!rfc1123_is_label(scalar->text, scalar->length))
 		fail(d, "not a lower-case DNS label", scalar);
@@ -65,7 +65,7 @@ static void take_namespace(struct decoder *d, const struct scalar *scalar)
 		d->draft.head.namespace = draft_text(&d->draft, scalar->text, scalar->length);
 }
 
-static void take_deletion(struct decoder *d, const struct scalar *scalar)
+void fields_take_deletion(struct decoder *d, const struct scalar *scalar)
 {
 	d->draft.head.is_terminating = scalar->length > 0;
 }
@@ -127,6 +127,14 @@ static void take_cluster_ips(struct decoder *d, const struct scalar *scalar)
 		d->first_is_none = true;
 	d->has_address_list = true;
 	if (!is_none && read_address(d, scalar, &ip))
+		decoder_keep_address(d, &ip);
+}
+
+static void take_pod_ip(struct decoder *d, const struct scalar *scalar)
+{
+	struct ip ip;
+
+	if (scalar->length && read_address(d, scalar, &ip))
 		decoder_keep_address(d, &ip);
 }
 
@@ -218,7 +226,7 @@ static void take_port_number(struct decoder *d, const struct scalar *scalar)
 		d->port->number = number;
 }
 
-static void take_address_type(struct decoder *d, const struct scalar *scalar)
+void fields_take_address_type(struct decoder *d, const struct scalar *scalar)
 {
 	static const char *const types[] = {"IPv4", "IPv6", "FQDN", NULL};
 
@@ -303,13 +311,13 @@ static void take_phase(struct decoder *d, const struct scalar *scalar)
 	d->is_over = is_one_of(scalar, over);
 }
 
-static const struct field scalar_label = {.name = "", .type = FIELD_SCALAR, .take = take_label};
+const struct field fields_label = {.name = "", .type = FIELD_SCALAR, .take = take_label};
 
 static const struct field metadata_fields[] = {
-	{.name = "name", .type = FIELD_SCALAR, .take = take_name},
-	{.name = "namespace", .type = FIELD_SCALAR, .take = take_namespace},
-	{.name = "labels", .type = FIELD_LABELS, .fields = &scalar_label},
-	{.name = "deletionTimestamp", .type = FIELD_SCALAR, .take = take_deletion},
+	{.name = "name", .type = FIELD_SCALAR, .take = fields_take_name},
+	{.name = "namespace", .type = FIELD_SCALAR, .take = fields_take_namespace},
+	{.name = "labels", .type = FIELD_LABELS, .fields = &fields_label},
+	{.name = "deletionTimestamp", .type = FIELD_SCALAR, .take = fields_take_deletion},
 	{0},
 };
 
@@ -322,12 +330,12 @@ static const struct field port_fields[] = {
 
 static const struct field service_port = {
 	.type = FIELD_MAP, .fields = port_fields, .begin = begin_service_port, .end = end_service_port};
-static const struct field slice_port = {
+const struct field fields_slice_port = {
 	.type = FIELD_MAP, .fields = port_fields, .begin = begin_slice_port, .end = end_port};
 static const struct field cluster_ip = {.type = FIELD_SCALAR, .take = take_cluster_ips};
 static const struct field endpoint_address = {.type = FIELD_SCALAR, .take = take_endpoint_address};
 
-static const struct field spec_fields[] = {
+const struct field fields_spec[] = {
 	{.name = "type", .type = FIELD_SCALAR, .take = take_service_type},
 	{.name = "clusterIP", .type = FIELD_SCALAR, .take = take_cluster_ip},
 	{.name = "clusterIPs", .type = FIELD_LIST, .fields = &cluster_ip},
@@ -336,9 +344,17 @@ static const struct field spec_fields[] = {
 	{0},
 };
 
-static const struct field status_fields[] = {
+static const struct field pod_ip_fields[] = {
+	{.name = "ip", .type = FIELD_SCALAR, .take = take_pod_ip},
+	{0},
+};
+
+static const struct field pod_ip = {.type = FIELD_MAP, .fields = pod_ip_fields};
+
+const struct field fields_status[] = {
 	{.name = "phase", .type = FIELD_SCALAR, .take = take_phase},
 	{.name = "podIP", .type = FIELD_SCALAR, .take = take_single_address},
+	{.name = "podIPs", .type = FIELD_LIST, .fields = &pod_ip},
 	{0},
 };
 
@@ -361,20 +377,20 @@ static const struct field endpoint_fields[] = {
 	{0},
 };
 
-static const struct field endpoint = {
+const struct field fields_endpoint = {
 	.type = FIELD_MAP, .fields = endpoint_fields, .begin = begin_endpoint, .end = end_endpoint};
 
 static const struct field item; /* has the same fields as a document, but "items" (see find_field()) */
 
 static const struct field document_fields[] = {
-	{.name = "kind", .type = FIELD_SCALAR, .take = take_kind},
-	{.name = "apiVersion", .type = FIELD_SCALAR, .take = take_api_version},
+	{.name = "kind", .type = FIELD_SCALAR, .take = fields_take_kind},
+	{.name = "apiVersion", .type = FIELD_SCALAR, .take = fields_take_api_version},
 	{.name = "metadata", .type = FIELD_MAP, .fields = metadata_fields},
-	{.name = "spec", .type = FIELD_MAP, .fields = spec_fields},
-	{.name = "status", .type = FIELD_MAP, .fields = status_fields},
-	{.name = "addressType", .type = FIELD_SCALAR, .take = take_address_type},
-	{.name = "endpoints", .type = FIELD_LIST, .fields = &endpoint},
-	{.name = "ports", .type = FIELD_LIST, .fields = &slice_port},
+	{.name = "spec", .type = FIELD_MAP, .fields = fields_spec},
+	{.name = "status", .type = FIELD_MAP, .fields = fields_status},
+	{.name = "addressType", .type = FIELD_SCALAR, .take = fields_take_address_type},
+	{.name = "endpoints", .type = FIELD_LIST, .fields = &fields_endpoint},
+	{.name = "ports", .type = FIELD_LIST, .fields = &fields_slice_port},
 	{.name = "items", .type = FIELD_LIST, .fields = &item, .begin = assemble_begin_items},
 	{0},
 };

@@ -17,18 +17,23 @@ struct field {
 	bool is_object;			      /* a whole Kubernetes object */
 };
 
-extern const struct field fields_document;
+extern const struct field fields_document; /* of a file: an object or a List of them */
+extern const struct field fields_list;	   /* from the API: a List, or a Status */
+extern const struct field fields_event;	   /* of a watch: a type and an object */
 
-/* The object is wrong, if its kind is one that DNS needs: only the first such finding is kept. `below` is a
- * path under the field that is being read, or "". */
-void decoder_fail(struct decoder *decoder, unsigned line, const char *below, const char *format, ...)
-	ATTRIBUTE_PRINTF(4, 5);
 void decoder_keep_address(struct decoder *decoder, const struct ip *ip);
+/* Parts of the tree that more than one root has: */
+extern const struct field fields_label, fields_spec[], fields_status[], fields_endpoint, fields_slice_port;
+void fields_take_kind(struct decoder *decoder, const struct scalar *scalar);
+void fields_take_api_version(struct decoder *decoder, const struct scalar *scalar);
+void fields_take_name(struct decoder *decoder, const struct scalar *scalar);
+void fields_take_namespace(struct decoder *decoder, const struct scalar *scalar);
+void fields_take_deletion(struct decoder *decoder, const struct scalar *scalar);
+void fields_take_address_type(struct decoder *decoder, const struct scalar *scalar);
+
 /* Text for messages: in quotes, cut if it is long, control characters as '?'. */
 #define FIELDS_QUOTED 72
 const char *fields_quote(char out[FIELDS_QUOTED], const char *text, size_t length);
 bool fields_is_list(const char *kind); /* "List", "ServiceList" */
-/* False: the reading ends with the object's failure. */
-bool decoder_give_up(struct decoder *decoder);
 
 #endif

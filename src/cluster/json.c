@@ -1,20 +1,24 @@
 /* yajl's callbacks -> decoder, chunk by chunk. yajl knows no lines: they are counted up to the octet that it
  * stands at. */
+#include "json.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
 #include "parse.h"
+#include "svcdns/memory.h"
 
-#define CHUNK 65536
+#define CHUNK	  65536
+#define TOKEN_MAX (4u << 20) /* octets of one text: what yajl may have to hold */
 
 struct json {
 	struct decoder *decoder;
 	yajl_handle parser;
-	const uint8_t
-		*chunk; /* NULL: at the end of the file, where yajl gives out a number that it held back */
-	size_t counted; /* octets of the chunk whose newlines are in decoder->line */
+	const uint8_t *chunk; /* NULL: at the end, where yajl gives out a number that it held back */
+	size_t counted;	      /* octets of the chunk whose newlines are in decoder->line */
+	size_t silent;	      /* octets since the last event, but for those of this chunk */
 };
 
 static void count_lines(struct json *json, size_t until)
@@ -32,6 +36,7 @@ static struct decoder *at_event(void *context)
 
 	if (json->chunk)
 		count_lines(json, yajl_get_bytes_consumed(json->parser));
+	json->silent = 0;
 	return json->decoder;
 }
 
@@ -82,20 +87,51 @@ static void refuse(struct json *json, const uint8_t *chunk, size_t length)
 	yajl_free_error(json->parser, text);
 }
 
-/* False: not JSON, or the decoder has ended the reading and set its error. */
-static bool parse_chunk(struct json *json, const uint8_t *chunk, size_t length)
+bool json_push(struct json *json, const uint8_t *octets, size_t length)
 {
 	yajl_status status;
 
-	json->chunk = chunk;
+	if (json->silent > TOKEN_MAX)
+		return decoder_refuse(json->decoder, "not JSON: a text of more than %u octets", TOKEN_MAX);
+	json->silent += length;
+	json->chunk = octets;
 	json->counted = 0;
-	status = yajl_parse(json->parser, chunk, length);
+	status = yajl_parse(json->parser, octets, length);
 	if (status == yajl_status_ok)
 		count_lines(json, length);
 	else if (status == yajl_status_error)
-		refuse(json, chunk, length);
+		refuse(json, octets, length);
 	json->chunk = NULL;
 	return status == yajl_status_ok;
+}
+
+bool json_end(struct json *json)
+{
+	if (json->decoder->depth || yajl_complete_parse(json->parser) != yajl_status_ok)
+		return decoder_refuse(json->decoder, "not JSON: the text ends too early");
+	return true;
+}
+
+struct json *json_create(struct decoder *decoder)
+{
+	static const yajl_callbacks callbacks = {on_null, on_boolean, NULL, NULL, on_number, on_text,
+		on_begin_map, on_text, on_end, on_begin_list, on_end};
+	struct json *json = memory_zero(1, sizeof(*json));
+
+	json->decoder = decoder;
+	json->parser = yajl_alloc(&callbacks, NULL, json);
+	if (!json->parser)
+		abort(); /* out of memory */
+	yajl_config(json->parser, yajl_allow_multiple_values, 1);
+	return json;
+}
+
+void json_destroy(struct json *json)
+{
+	if (!json)
+		return;
+	yajl_free(json->parser);
+	memory_free(json);
 }
 
 static bool parse_file(struct json *json, FILE *file)
@@ -104,28 +140,20 @@ static bool parse_file(struct json *json, FILE *file)
 	size_t length;
 
 	while ((length = fread(chunk, 1, sizeof(chunk), file)) > 0)
-		if (!parse_chunk(json, chunk, length))
+		if (!json_push(json, chunk, length))
 			return false;
 	if (ferror(file))
 		return error_set(json->decoder->error, "read %s: %s", json->decoder->file, strerror(errno));
-	if (json->decoder->depth || yajl_complete_parse(json->parser) != yajl_status_ok)
-		return decoder_refuse(json->decoder, "not JSON: the text ends too early");
-	return true;
+	return json_end(json);
 }
 
 bool json_parse(FILE *file, struct decoder *decoder)
 {
-	static const yajl_callbacks callbacks = {on_null, on_boolean, NULL, NULL, on_number, on_text,
-		on_begin_map, on_text, on_end, on_begin_list, on_end};
-	struct json json = {.decoder = decoder};
+	struct json *json = json_create(decoder);
 	bool is_good;
 
-	json.parser = yajl_alloc(&callbacks, NULL, &json);
-	if (!json.parser)
-		abort(); /* out of memory */
-	yajl_config(json.parser, yajl_allow_multiple_values, 1);
 	decoder->line = 1;
-	is_good = parse_file(&json, file);
-	yajl_free(json.parser);
+	is_good = parse_file(json, file);
+	json_destroy(json);
 	return is_good;
 }

@@ -21,5 +21,7 @@ void labels_add(struct labels *labels, const char *key, const char *value, size_
 const char *labels_value(const struct labels *labels, const char *key); /* NULL: no such label */
 
 bool selector_matches(const struct selector *selector, const struct labels *labels);
+/* In the words of the Kubernetes API: "app=web,tier in (a,b),!old". */
+void selector_format(const struct selector *selector, struct buffer *out);
 
 #endif

@@ -50,20 +50,16 @@ static void hold_back(struct reading *reading, const struct object *object)
 	reading->changed[reading->changed_count++] = memcpy(memory_alloc(object->size), object, object->size);
 }
 
-static bool on_object(void *context, const struct decoder *decoder, const struct object *object)
+static void take_object(struct reading *reading, const struct object *object, unsigned line)
 {
-	struct reading *reading = context;
-
-	note_seen(reading, object, decoder->first_line);
+	note_seen(reading, object, line);
 	if (!object_store_has(reading->store, object))
 		hold_back(reading, object);
-	return true;
 }
 
-static void on_other_kind(void *context, const char *kind, const char *api_version)
+static void note_other_kind(const struct reading *reading, const char *kind, const char *api_version)
 {
 	static const struct hash_key key = {1, 2};
-	struct reading *reading = context;
 	struct manifest_notes *notes = reading->notes;
 	uint64_t hash =
 		hash_bytes(&key, kind, strlen(kind)) ^ hash_bytes(&key, api_version, strlen(api_version));
@@ -76,6 +72,24 @@ static void on_other_kind(void *context, const char *kind, const char *api_versi
 	notes->kinds[notes->count++] = hash;
 	log_line(LOG_INFO, "plugin/kubernetes", "%s: objects of kind %s (%s) are ignored",
 		reading->files->paths[reading->file], kind, api_version);
+}
+
+static bool on_object(void *context, struct decoder *decoder, enum decoded what, const struct object *object)
+{
+	struct reading *reading = context;
+
+	switch (what) {
+	case DECODED_OBJECT:
+		take_object(reading, object, decoder->first_line);
+		return true;
+	case DECODED_OTHER_KIND:
+		note_other_kind(reading, decoder->kind, decoder->api_version);
+		return true;
+	case DECODED_BROKEN:
+		return decoder_give_up(decoder);
+	default:
+		return true;
+	}
 }
 
 static bool has_ending(const char *path, const char *ending)
@@ -123,7 +137,6 @@ static bool read_files(struct reading *reading, const struct feed_config *config
 		decoder.config = config;
 		decoder.error = reading->error;
 		decoder.on_object = on_object;
-		decoder.on_other_kind = on_other_kind;
 		decoder.context = reading;
 		reading->file = (uint32_t)i;
 		is_good = read_file(reading, reading->files->paths[i], &decoder);

@@ -7,6 +7,8 @@
 
 #include "svcdns/memory.h"
 
+#define LABEL_MAX 63
+
 bool object_text_equal(const struct object *a, struct text a_text, const struct object *b, struct text b_text)
 {
 	return a_text.length == b_text.length &&
@@ -25,6 +27,72 @@ bool object_same_ports(const struct object *a, const struct object *b)
 			!object_text_equal(a, left[i].protocol, b, right[i].protocol))
 			return false;
 	return true;
+}
+
+static bool is_text_inside(const struct object *object, struct text text, uint8_t longest)
+{
+	return !text.length || (text.length <= longest && text.offset >= object->text_at &&
+				       text.offset <= object->size - text.length);
+}
+
+static bool is_array_inside(const struct object *object, uint32_t at, uint32_t count, size_t item_size)
+{
+	return at >= sizeof(*object) && at % _Alignof(struct object) == 0 && count <= OBJECT_LIST_MAX &&
+	       at <= object->text_at && count * item_size <= object->text_at - at;
+}
+
+static bool are_ports_sound(const struct object *object)
+{
+	const struct port *port = object_ports(object);
+
+	for (uint32_t i = 0; i < object->ports; i++)
+		if (port[i].number < PORT_NONE || port[i].number > UINT16_MAX ||
+			!is_text_inside(object, port[i].name, LABEL_MAX) ||
+			!is_text_inside(object, port[i].protocol, LABEL_MAX))
+			return false;
+	return true;
+}
+
+static bool is_family(uint8_t family)
+{
+	return family == 4 || family == 6;
+}
+
+static bool are_addresses_sound(const struct object *object)
+{
+	const struct cluster_ip *address = object_addresses(object);
+	const struct endpoint *endpoint = object_endpoints(object);
+
+	for (uint32_t i = 0; i < object->addresses; i++)
+		if (!is_family(address[i].family))
+			return false;
+	for (uint32_t i = 0; i < object->endpoints; i++)
+		if (!is_family(endpoint[i].family) || !is_text_inside(object, endpoint[i].host, LABEL_MAX) ||
+			!is_text_inside(object, endpoint[i].zone, UINT8_MAX))
+			return false;
+	return true;
+}
+
+static bool are_names_sound(const struct object *object)
+{
+	bool is_label = object->kind == OBJECT_SERVICE || object->kind == OBJECT_NAMESPACE;
+
+	return object->name.length &&
+	       is_text_inside(object, object->name, is_label ? LABEL_MAX : OBJECT_NAME_MAX) &&
+	       is_text_inside(object, object->namespace, LABEL_MAX) &&
+	       is_text_inside(object, object->service_name, LABEL_MAX) &&
+	       is_text_inside(object, object->external_name, UINT8_MAX);
+}
+
+bool object_is_sound(const struct object *object, size_t size)
+{
+	return size >= sizeof(*object) && object->size == size && object->text_at <= size &&
+	       object->kind < OBJECT_KINDS && object->service_kind < SERVICE_ABSENT &&
+	       (object->kind != OBJECT_POD || object->addresses <= POD_ADDRESSES) &&
+	       is_array_inside(object, object->port_at, object->ports, sizeof(struct port)) &&
+	       is_array_inside(object, object->endpoint_at, object->endpoints, sizeof(struct endpoint)) &&
+	       is_array_inside(object, object->address_at, object->addresses, sizeof(struct cluster_ip)) &&
+	       are_names_sound(object) && are_ports_sound(object) && are_addresses_sound(object);
 }
 
 static void *list_add(struct draft_list *list, size_t item_size)

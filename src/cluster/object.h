@@ -21,7 +21,7 @@ struct object {
 	struct text namespace, name;		   /* a Namespace's namespace is not set */
 	struct text service_name;		   /* EndpointSlice: of the Service it belongs to */
 	struct text external_name;		   /* Service */
-	uint32_t addresses;			   /* Service: its ClusterIPs; Pod: one */
+	uint32_t addresses;			   /* Service: its ClusterIPs; Pod: one or two */
 	uint32_t ports;				   /* 0: none declared */
 	uint32_t endpoints;			   /* EndpointSlice: the ready ones */
 	uint32_t port_at, endpoint_at, address_at; /* offsets of the arrays */
@@ -44,6 +44,8 @@ static inline const struct endpoint *object_endpoints(const struct object *objec
 
 bool object_text_equal(
 	const struct object *a, struct text a_text, const struct object *b, struct text b_text);
+/* Octets from outside: they are an object, and nothing in it points out of it. They are aligned as one. */
+bool object_is_sound(const struct object *object, size_t size);
 bool object_same_ports(const struct object *a, const struct object *b); /* the same list, in the same order */
 
 struct draft_list {

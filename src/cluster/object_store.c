@@ -112,21 +112,42 @@ static bool is_part_of(const struct object *object, const struct entity *entity)
 	       object_text_equal(&other->object, other->object.namespace, object, object->namespace);
 }
 
-static struct entity *get_entity(struct object_store *store, const struct object *object)
+static struct entity *find_entity(
+	const struct object_store *store, const struct object *object, uint64_t hash)
 {
-	uint64_t hash = hash_name(store, (uint8_t)entity_kind_of(object), object, entity_name_of(object));
-	struct entity *entity;
-
 	for (struct node *node = index_find(&store->entities, hash); node; node = index_again(node)) {
-		entity = CONTAINER_OF(node, struct entity, node);
+		struct entity *entity = CONTAINER_OF(node, struct entity, node);
+
 		if (is_part_of(object, entity))
 			return entity;
 	}
+	return NULL;
+}
+
+static uint64_t entity_hash(const struct object_store *store, const struct object *object)
+{
+	return hash_name(store, (uint8_t)entity_kind_of(object), object, entity_name_of(object));
+}
+
+static struct entity *get_entity(struct object_store *store, const struct object *object)
+{
+	uint64_t hash = entity_hash(store, object);
+	struct entity *entity = find_entity(store, object, hash);
+
+	if (entity)
+		return entity;
 	entity = memory_zero(1, sizeof(*entity));
 	entity->node.hash = hash;
 	entity->kind = entity_kind_of(object);
 	index_add(&store->entities, &entity->node);
 	return entity;
+}
+
+const struct object *object_store_service_of(const struct object_store *store, const struct object *slice)
+{
+	const struct entity *entity = find_entity(store, slice, entity_hash(store, slice));
+
+	return entity && entity->object ? &entity->object->object : NULL;
 }
 
 static void make_dirty(struct object_store *store, struct entity *entity)
@@ -266,6 +287,24 @@ bool object_store_has(struct object_store *store, const struct object *object)
 		return false;
 	stored->listed = store->list[object->kind];
 	return true;
+}
+
+void object_store_keep(struct object_store *store, const struct object *object)
+{
+	struct stored *stored = find_object(store, object);
+
+	if (stored)
+		stored->listed = store->list[object->kind];
+}
+
+void object_store_each(const struct object_store *store,
+	void (*visit)(void *context, const struct object *object), void *context)
+{
+	size_t cursor;
+
+	for (struct node *node = index_first(&store->objects, &cursor); node;
+		node = index_next(&store->objects, node, &cursor))
+		visit(context, &CONTAINER_OF(node, struct stored, node)->object);
 }
 
 struct entity *object_store_take_dirty(struct object_store *store)

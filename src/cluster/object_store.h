@@ -46,6 +46,15 @@ void object_store_sweep(struct object_store *store, enum object_kind kind);
 /* True if the store has exactly this object: then it counts as listed. For readers that hold back changes
  * until they have seen the whole list. */
 bool object_store_has(struct object_store *store, const struct object *object);
+/* The object of this kind, namespace and name, if there is one, counts as listed as it is. */
+void object_store_keep(struct object_store *store, const struct object *object);
+
+/* Calls visit() for every object, in no particular order; the store must not change meanwhile. */
+void object_store_each(const struct object_store *store,
+	void (*visit)(void *context, const struct object *object), void *context);
+
+/* The Service that a slice belongs to, or NULL. */
+const struct object *object_store_service_of(const struct object_store *store, const struct object *slice);
 
 /* A hash of kind, namespace and name. */
 uint64_t object_store_hash(const struct object_store *store, const struct object *object);

@@ -81,7 +81,7 @@ static bool rebuild(struct entity *entity, struct table *table, struct replaced 
 	return true;
 }
 
-struct snapshot *publish(struct object_store *store, struct table *table, bool is_synced, bool always)
+struct snapshot *publish(struct object_store *store, struct table *table, unsigned synced, bool always)
 {
 	struct replaced replaced = {0};
 	struct snapshot *snapshot = NULL;
@@ -94,7 +94,7 @@ struct snapshot *publish(struct object_store *store, struct table *table, bool i
 			object_store_forget(store, entity);
 	}
 	if (is_changed)
-		snapshot = table_publish(table, object_store_serial(store), is_synced);
+		snapshot = table_publish(table, object_store_serial(store), synced);
 	replaced_finish(&replaced);
 	return snapshot;
 }

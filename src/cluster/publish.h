@@ -6,7 +6,8 @@
 #include "svcdns/table.h"
 
 /* The next snapshot, with a reference for the caller; NULL when nothing that a reader could see has changed
- * since the last. With `always` there is one in any case. */
-struct snapshot *publish(struct object_store *store, struct table *table, bool is_synced, bool always);
+ * since the last. With `always` there is one in any case.
+ * synced: of enum snapshot_part. */
+struct snapshot *publish(struct object_store *store, struct table *table, unsigned synced, bool always);
 
 #endif

@@ -282,8 +282,8 @@ struct pod *schema_pod(const struct entity *entity)
 	pod = memory_zero(1, sizeof(*pod) + name + namespace);
 	shared_init(&pod->shared);
 	pod->size = (uint32_t)sizeof(*pod) + name + namespace;
-	memcpy(pod->address, object_addresses(object)->address, sizeof(pod->address));
-	pod->family = object_addresses(object)->family;
+	pod->addresses = object->addresses;
+	memcpy(pod->address, object_addresses(object), object->addresses * sizeof(pod->address[0]));
 	pod->name.offset = sizeof(*pod);
 	pod->name.length = name;
 	pod->namespace.offset = (uint32_t)sizeof(*pod) + name;

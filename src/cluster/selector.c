@@ -327,3 +327,37 @@ bool selector_matches(const struct selector *selector, const struct labels *labe
 			return false;
 	return true;
 }
+
+static void format_values(const struct value *values, struct buffer *out)
+{
+	buffer_text(out, " (");
+	for (const struct value *value = values; value; value = value->next)
+		buffer_format(out, "%s%s", value == values ? "" : ",", value->text);
+	buffer_text(out, ")");
+}
+
+static void format_requirement(const struct requirement *requirement, struct buffer *out)
+{
+	static const char *const words[] = {[RELATION_EQUALS] = "=",
+		[RELATION_IN] = " in",
+		[RELATION_NOT_IN] = " notin",
+		[RELATION_EXISTS] = "",
+		[RELATION_EXISTS_NOT] = ""};
+	bool is_set = requirement->relation == RELATION_IN || requirement->relation == RELATION_NOT_IN;
+
+	buffer_format(out, "%s%s%s", requirement->relation == RELATION_EXISTS_NOT ? "!" : "",
+		requirement->key, words[requirement->relation]);
+	if (requirement->relation == RELATION_EQUALS)
+		buffer_text(out, requirement->values->text);
+	if (is_set)
+		format_values(requirement->values, out);
+}
+
+void selector_format(const struct selector *selector, struct buffer *out)
+{
+	for (const struct requirement *r = selector->requirements; r; r = r->next) {
+		if (r != selector->requirements)
+			buffer_text(out, ",");
+		format_requirement(r, out);
+	}
+}

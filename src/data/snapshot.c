@@ -177,6 +177,15 @@ const struct service *snapshot_by_address(
 	return NULL;
 }
 
+static bool is_pod_at(const struct pod *pod, const struct ip *address)
+{
+	for (uint32_t i = 0; i < pod->addresses; i++)
+		if (pod->address[i].family == address->family &&
+			memcmp(pod->address[i].address, address->bytes, 16) == 0)
+			return true;
+	return false;
+}
+
 const struct pod *snapshot_pod(const struct snapshot *snapshot, const struct ip *address, uint64_t *cursor)
 {
 	const struct map_entry *entry;
@@ -186,7 +195,7 @@ const struct pod *snapshot_pod(const struct snapshot *snapshot, const struct ip 
 	while (*cursor < count) {
 		const struct pod *pod = (const struct pod *)(uintptr_t)entry[(*cursor)++].value;
 
-		if (pod->family == address->family && memcmp(pod->address, address->bytes, 16) == 0)
+		if (is_pod_at(pod, address))
 			return pod;
 	}
 	return NULL;
@@ -209,7 +218,12 @@ uint32_t snapshot_serial(const struct snapshot *snapshot)
 
 bool snapshot_is_synced(const struct snapshot *snapshot)
 {
-	return snapshot->is_synced;
+	return snapshot->synced == SNAPSHOT_ALL;
+}
+
+bool snapshot_knows(const struct snapshot *snapshot, unsigned parts)
+{
+	return (snapshot->synced & parts) == parts;
 }
 
 struct snapshot_counts snapshot_counts(const struct snapshot *snapshot)

@@ -98,7 +98,9 @@ void table_change_service(struct table *table, struct service *old, struct servi
 
 static void change_pod(struct table *table, struct pod *pod, int32_t delta)
 {
-	add_change(&table->pods, hash_address(table, pod->address, pod->family), (uintptr_t)pod, delta);
+	for (uint32_t i = 0; i < pod->addresses; i++)
+		add_change(&table->pods, hash_address(table, pod->address[i].address, pod->address[i].family),
+			(uintptr_t)pod, delta);
 	table->counts.pods += (size_t)delta;
 }
 
@@ -132,14 +134,14 @@ static void apply(const struct map *old, struct changes *changes, struct map *re
 	changes_finish(changes);
 }
 
-struct snapshot *table_publish(struct table *table, uint32_t serial, bool is_synced)
+struct snapshot *table_publish(struct table *table, uint32_t serial, unsigned synced)
 {
 	struct snapshot *old = table->newest, *fresh = memory_zero(1, sizeof(*fresh));
 
 	shared_init(&fresh->shared);
 	fresh->key = old->key;
 	fresh->serial = serial;
-	fresh->is_synced = is_synced;
+	fresh->synced = synced;
 	fresh->counts = table->counts;
 	apply(&old->services, &table->services, &fresh->services);
 	apply(&old->addresses, &table->addresses, &fresh->addresses);

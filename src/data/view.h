@@ -10,7 +10,7 @@
 struct snapshot {
 	struct shared shared;
 	uint32_t serial;
-	bool is_synced;
+	unsigned synced;       /* enum snapshot_part */
 	struct hash_key key;   /* the same in all snapshots of a table */
 	struct map services;   /* hash of namespace and name -> struct service */
 	struct map addresses;  /* hash of an address -> hash of a service that has it, once for each time */

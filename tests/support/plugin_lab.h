@@ -32,6 +32,7 @@ struct lab {
 	struct setup setup;
 	struct place_site site;
 	struct place place;
+	struct needs needs;
 	struct error error;
 
 	struct link links[LAB_LINKS_MAX];
@@ -62,8 +63,11 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	arena_init(&lab->arena);
 	lab->site = (struct place_site){"dns://:53", "."};
 	lab->place = (struct place){.sites = &lab->site, .site_count = 1, .view = ""};
-	lab->setup = (struct setup){
-		.plugin = plugin, .arena = &lab->arena, .bind = &lab->bind, .timeouts = &lab->timeouts};
+	lab->setup = (struct setup){.plugin = plugin,
+		.arena = &lab->arena,
+		.bind = &lab->bind,
+		.timeouts = &lab->timeouts,
+		.needs = &lab->needs};
 	lab->setup.place = &lab->place;
 	lab->setup.metrics = metrics_create(1);
 	lab->setup.http = http_create();

@@ -40,7 +40,7 @@ static inline struct snapshot *loader_load(struct loader *loader, struct error *
 
 	if (files_list(loader->config.table, &files, error) &&
 		manifest_read(&files, &loader->config, loader->store, &loader->notes, error) == MANIFEST_READ)
-		snapshot = publish(loader->store, loader->table, true, true);
+		snapshot = publish(loader->store, loader->table, SNAPSHOT_ALL, true);
 	files_finish(&files);
 	return snapshot;
 }

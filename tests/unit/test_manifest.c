@@ -396,7 +396,7 @@ static void test_reading_again(void **state)
 
 	scratch_write(&loader.scratch, "new.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: new}\n");
 	assert_null(loader_load_text(&loader, "web.yaml", WEB "spec: {clusterIP: 10.96}\n", &error));
-	third = publish(loader.store, loader.table, true, false);
+	third = publish(loader.store, loader.table, SNAPSHOT_ALL, false);
 	assert_null(third);
 	third = loader_load_text(&loader, "web.yaml", WEB "spec: {clusterIP: 10.96.0.2}\n", &error);
 	assert_ptr_equal(find_service(second, "default", "web"), find_service(third, "default", "web"));

@@ -225,6 +225,22 @@ static void test_slices_without_a_service(void **state)
 	loader_finish(&loader);
 }
 
+/* The name of a Pod, of one letter. */
+static const char *pod_at(const struct snapshot *snapshot, const char *address)
+{
+	static const char *const names[] = {"j", "k", "l"};
+	uint64_t cursor = 0;
+	const struct pod *pod;
+	struct ip ip;
+
+	assert_true(ip_parse(address, &ip));
+	pod = snapshot_pod(snapshot, &ip, &cursor);
+	for (size_t i = 0; pod && i < ARRAY_LENGTH(names); i++)
+		if (*text_of(pod, pod->name) == (uint8_t)*names[i])
+			return names[i];
+	return "none";
+}
+
 /* Pods that have come to an end, are about to, or have no address are not there. */
 static void test_pods(void **state)
 {
@@ -239,7 +255,12 @@ static void test_pods(void **state)
 		"- {metadata: {name: h, namespace: prod}, status: {phase: Pending}}\n"
 		"- {metadata: {name: i, deletionTimestamp: '2024-01-01T00:00:00Z'}, status: {podIP: "
 		"10.1.0.1}}\n"
-		"- {metadata: {name: j, namespace: prod}, status: {podIP: 'fd00::1'}}\n";
+		"- {metadata: {name: j, namespace: prod}, status: {podIP: 'fd00::1'}}\n"
+		"- {metadata: {name: k, namespace: prod}, status: {podIP: 10.1.0.2, podIPs: [{ip: 10.1.0.2}, "
+		"{ip: "
+		"'fd00::2'}]}}\n"
+		"- {metadata: {name: l, namespace: prod}, status: {podIPs: [{ip: 10.1.0.3}, {ip: "
+		"10.1.0.4}]}}\n";
 	struct error error = {""};
 	struct snapshot *snapshot;
 	struct loader loader;
@@ -259,7 +280,12 @@ static void test_pods(void **state)
 		assert_memory_equal(text_of(pod, pod->namespace), is_a ? "shop" : "prod", 4);
 	}
 	assert_int_equal(count, 2);
-	assert_int_equal(snapshot_counts(snapshot).pods, 3);
+	assert_int_equal(snapshot_counts(snapshot).pods, 5);
+	assert_string_equal(pod_at(snapshot, "fd00::1"), "j");
+	assert_string_equal(pod_at(snapshot, "10.1.0.2"), "k"); /* both addresses of a dual-stack Pod */
+	assert_string_equal(pod_at(snapshot, "fd00::2"), "k");
+	assert_string_equal(pod_at(snapshot, "10.1.0.3"), "l");
+	assert_string_equal(pod_at(snapshot, "10.1.0.4"), "none");
 	snapshot_unref(snapshot);
 	loader_finish(&loader);
 }

@@ -324,7 +324,7 @@ static void test_look_ups(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
 		table_change_service(table, NULL, services[i] = make_service(table, &samples[i]));
-	snapshot = table_publish(table, 77, true);
+	snapshot = table_publish(table, 77, SNAPSHOT_ALL);
 	for (size_t i = 0; i < ARRAY_LENGTH(samples); i++)
 		drop_service(services[i]);
 	table_destroy(table);
@@ -364,12 +364,12 @@ static void test_a_new_version_leaves_the_old_one_alone(void **state)
 	(void)state;
 	table_change_service(table, NULL, web);
 	table_change_service(table, NULL, db);
-	old = table_publish(table, 1, true);
+	old = table_publish(table, 1, SNAPSHOT_ALL);
 	table_change_service(table, web, fresh);
-	next = table_publish(table, 2, true);
+	next = table_publish(table, 2, SNAPSHOT_ALL);
 	drop_service(web);
 	table_change_service(table, fresh, NULL);
-	last = table_publish(table, 3, true);
+	last = table_publish(table, 3, SNAPSHOT_ALL);
 	drop_service(fresh);
 	drop_service(db);
 	table_destroy(table);
@@ -401,8 +401,9 @@ static struct pod *make_pod(const char *name, const char *address)
 
 	assert_true(ip_parse(address, &ip));
 	shared_init(&pod->shared);
-	memcpy(pod->address, ip.bytes, sizeof(ip.bytes));
-	pod->family = ip.family;
+	pod->addresses = 1;
+	memcpy(pod->address[0].address, ip.bytes, sizeof(ip.bytes));
+	pod->address[0].family = ip.family;
 	pod->name.offset = sizeof(*pod);
 	pod->name.length = (uint8_t)strlen(name);
 	memcpy(pod + 1, name, strlen(name));
@@ -427,12 +428,14 @@ static void test_pods_and_namespaces(void **state)
 	table_change_namespace(table, NULL, namespace);
 	for (size_t i = 0; i < ARRAY_LENGTH(pods); i++)
 		table_change_pod(table, NULL, pods[i]);
-	snapshot = table_publish(table, 0, false);
+	snapshot = table_publish(table, 0, SNAPSHOT_SERVICES | SNAPSHOT_PODS);
 
 	assert_true(snapshot_has_namespace(snapshot, (const uint8_t *)"shop", 4));
 	assert_false(snapshot_has_namespace(snapshot, (const uint8_t *)"shop", 3));
 	assert_false(snapshot_has_namespace(snapshot, (const uint8_t *)"sho", 3));
 	assert_false(snapshot_is_synced(snapshot));
+	assert_true(snapshot_knows(snapshot, SNAPSHOT_SERVICES));
+	assert_false(snapshot_knows(snapshot, SNAPSHOT_SERVICES | SNAPSHOT_ENDPOINTS));
 	assert_true(ip_parse("10.0.0.1", &ip));
 	while ((pod = snapshot_pod(snapshot, &ip, &cursor)))
 		found |= 1u << (*text_of(pod, pod->name) - 'a');

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "svcdns/access.h"
 #include "svcdns/memory.h"
 #include "svcdns/reverse.h"
 
@@ -38,12 +39,39 @@ static enum verdict deny(
 	return VERDICT_ANSWERED;
 }
 
+static bool has_service(const struct kubernetes_worker *w, const struct parsed *parsed)
+{
+	return parsed->service.length &&
+	       snapshot_service(w->snapshot, parsed->namespace.octets, parsed->namespace.length,
+		       parsed->service.octets, parsed->service.length);
+}
+
+/* What must be known before a name can be said not to exist. */
+static unsigned needed_parts(
+	const struct kubernetes_worker *w, const struct name *name, const struct name *zone)
+{
+	struct parsed parsed = parse_name(name, zone, w->config->zonal);
+	struct ip ip;
+
+	if (reverse_address(name, &ip))
+		return SNAPSHOT_SERVICES | SNAPSHOT_ENDPOINTS;
+	if (parsed.kind == NAME_POD)
+		return w->config->pods == PODS_VERIFIED ? SNAPSHOT_NAMESPACES | SNAPSHOT_PODS
+							: SNAPSHOT_NAMESPACES;
+	if (parsed.kind == NAME_SERVICE && has_service(w, &parsed))
+		return SNAPSHOT_NAMESPACES | SNAPSHOT_SERVICES | SNAPSHOT_ENDPOINTS;
+	return SNAPSHOT_NAMESPACES | SNAPSHOT_SERVICES;
+}
+
 /* As long as the table is not complete, what is not in it may yet come. */
 static enum verdict deny_name(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
 {
+	bool is_certain = LIKELY(snapshot_is_synced(w->snapshot)) ||
+			  snapshot_knows(w->snapshot, needed_parts(w, &r->question.name, zone));
+
 	if (falls_through(w->config, r))
 		return VERDICT_NEXT;
-	return deny(w, r, zone, snapshot_is_synced(w->snapshot) ? RCODE_NXDOMAIN : RCODE_SERVFAIL);
+	return deny(w, r, zone, is_certain ? RCODE_NXDOMAIN : RCODE_SERVFAIL);
 }
 
 static enum verdict finish(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
@@ -393,6 +421,9 @@ static bool open_feed(void *config, struct error *error)
 {
 	struct kubernetes *kubernetes = config;
 
+	/* A table is read as a whole; of the API only what somebody asks for. */
+	kubernetes->feed_config.pods = kubernetes->feed_config.table || kubernetes->pods == PODS_VERIFIED ||
+				       kubernetes->needs->client_pods;
 	kubernetes->feed = feed_open(&kubernetes->feed_config, error);
 	return kubernetes->feed;
 }
@@ -410,6 +441,7 @@ static void close_feed(void *config)
 	struct kubernetes *kubernetes = config;
 
 	feed_close(kubernetes->feed);
+	access_close(kubernetes->feed_config.api.access);
 	selector_free(kubernetes->labels);
 	selector_free(kubernetes->namespace_labels);
 }

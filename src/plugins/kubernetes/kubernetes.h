@@ -23,6 +23,7 @@ struct kubernetes { /* lifetime: configuration */
 	size_t local_count;
 	struct resolv_conf machine; /* its search list is the end of every Pod's */
 	struct selector *labels, *namespace_labels;
+	const struct needs *needs; /* of the server block */
 	struct feed_config feed_config;
 	struct feed *_Atomic feed; /* from open() to close() */
 };

@@ -1,19 +1,22 @@
-/* The properties of kubernetes: CoreDNS', and `table`. Those of the API client are checked, too: a Corefile
- * that is wrong under CoreDNS is wrong here. */
+/* The properties of kubernetes: CoreDNS', and ours: `table`, and what concerns the API feed. */
 #include <ifaddrs.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "kubernetes.h"
+#include "svcdns/access.h"
+#include "svcdns/clock.h"
 
-#define TTL_DEFAULT 5
-#define TTL_MAX	    3600
-#define SECOND	    INT64_C(1000000000)
-#define RESOLV_CONF "/etc/resolv.conf"
+#define TTL_DEFAULT  5
+#define TTL_MAX	     3600
+#define STARTUP_NS   (5 * (int64_t)CLOCK_S)
+#define SAVED_AGE_NS (86400 * (int64_t)CLOCK_S)
+#define RESOLV_CONF  "/etc/resolv.conf"
 
 struct settings { /* while the block is read */
 	struct kubernetes *kubernetes;
 	struct words endpoint, tls, kubeconfig;
+	bool has_duration; /* one that only concerns the API feed */
 	struct zones multicluster;
 	bool has_multicluster;
 };
@@ -187,19 +190,64 @@ static bool parse_multicluster(void *config, struct setup *setup, struct dispens
 	return true;
 }
 
-static bool parse_startup_timeout(void *config, struct setup *setup, struct dispenser *d)
+static bool read_duration(struct dispenser *d, int64_t *ret)
 {
+	const char *name = dispenser_value(d);
 	struct error reason;
-	int64_t timeout;
 
-	(void)config;
-	(void)setup;
 	if (!dispenser_argument(d))
 		return dispenser_argument_error(d);
-	if (!duration_parse(dispenser_value(d), &timeout, &reason))
+	if (!duration_parse(dispenser_value(d), ret, &reason))
 		return dispenser_error(
-			d, "failed to parse startup_timeout: %s, %s", dispenser_value(d), reason.message);
-	return timeout > 0 || dispenser_error(d, "startup_timeout must be positive: %s", dispenser_value(d));
+			d, "failed to parse %s: %s, %s", name, dispenser_value(d), reason.message);
+	return *ret > 0 || dispenser_error(d, "%s must be positive: %s", name, dispenser_value(d));
+}
+
+static bool parse_startup_timeout(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	return read_duration(d, &settings->kubernetes->feed_config.api.startup_timeout_ns);
+}
+
+static bool parse_silence(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	settings->has_duration = true;
+	return read_duration(d, &settings->kubernetes->feed_config.api.silence_ns);
+}
+
+static bool parse_audit(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	settings->has_duration = true;
+	return read_duration(d, &settings->kubernetes->feed_config.api.audit_ns);
+}
+
+/* snapshot FILE [MAX_AGE] */
+static bool parse_snapshot(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+	struct feed_api *api = &settings->kubernetes->feed_config.api;
+	struct error reason;
+
+	if (!dispenser_argument(d))
+		return dispenser_argument_error(d);
+	api->saved = setup_path(setup, dispenser_value(d));
+	api->saved_max_age_ns = SAVED_AGE_NS;
+	if (!dispenser_argument(d))
+		return true;
+	if (!duration_parse(dispenser_value(d), &api->saved_max_age_ns, &reason))
+		return dispenser_error(
+			d, "failed to parse snapshot: %s, %s", dispenser_value(d), reason.message);
+	if (api->saved_max_age_ns <= 0)
+		return dispenser_error(d, "snapshot must have a positive age: %s", dispenser_value(d));
+	return !dispenser_argument(d) || dispenser_argument_error(d);
 }
 
 static bool parse_tls(void *config, struct setup *setup, struct dispenser *d)
@@ -229,34 +277,44 @@ static bool parse_kubeconfig(void *config, struct setup *setup, struct dispenser
 	       dispenser_error(d, "stat %s: no such file or directory", settings->kubeconfig.words[0]);
 }
 
-/* A number of 0 or more that only the API client will use. */
-static bool parse_api_number(void *config, struct setup *setup, struct dispenser *d)
+static bool read_number(struct dispenser *d, int64_t *ret)
 {
 	const char *name = dispenser_value(d);
 	struct error reason;
-	int64_t number;
 
-	(void)config;
-	(void)setup;
 	if (!one_word(d))
 		return false;
-	if (!integer_parse(dispenser_value(d), &number, &reason))
+	if (!integer_parse(dispenser_value(d), ret, &reason))
 		return dispenser_error(d, "invalid %s \"%s\": %s", name, dispenser_value(d), reason.message);
-	return number >= 0 || dispenser_error(d, "%s must be >= 0", name);
+	return *ret >= 0 || dispenser_error(d, "%s must be >= 0", name);
 }
 
-static bool parse_api_qps(void *config, struct setup *setup, struct dispenser *d)
+static bool parse_burst(void *config, struct setup *setup, struct dispenser *d)
 {
-	struct {
-		double qps;
-	} target = {0};
-	const struct option option = {.name = "apiserver_qps", .type = OPTION_NUMBER};
+	struct settings *settings = config;
 
-	(void)config;
 	(void)setup;
-	if (!option_read(&option, &target, setup, d))
+	return read_number(d, &settings->kubernetes->feed_config.api.burst);
+}
+
+static bool parse_max_inflight(void *config, struct setup *setup, struct dispenser *d)
+{
+	struct settings *settings = config;
+
+	(void)setup;
+	return read_number(d, &settings->kubernetes->feed_config.api.max_inflight);
+}
+
+static bool parse_qps(void *config, struct setup *setup, struct dispenser *d)
+{
+	const struct option option = {
+		.name = "apiserver_qps", .type = OPTION_NUMBER, .offset = offsetof(struct feed_api, qps)};
+	struct settings *settings = config;
+	struct feed_api *api = &settings->kubernetes->feed_config.api;
+
+	if (!option_read(&option, api, setup, d))
 		return false;
-	return target.qps >= 0 || dispenser_error(d, "apiserver_qps must be >= 0");
+	return api->qps >= 0 || dispenser_error(d, "apiserver_qps must be >= 0");
 }
 
 static const struct option options[] = {
@@ -264,9 +322,9 @@ static const struct option options[] = {
 	{.name = "endpoint", .type = OPTION_WORDS, .offset = offsetof(struct settings, endpoint)},
 	{.name = "tls", .type = OPTION_CALL, .parse = parse_tls},
 	{.name = "kubeconfig", .type = OPTION_CALL, .parse = parse_kubeconfig},
-	{.name = "apiserver_qps", .type = OPTION_CALL, .parse = parse_api_qps},
-	{.name = "apiserver_burst", .type = OPTION_CALL, .parse = parse_api_number},
-	{.name = "apiserver_max_inflight", .type = OPTION_CALL, .parse = parse_api_number},
+	{.name = "apiserver_qps", .type = OPTION_CALL, .parse = parse_qps},
+	{.name = "apiserver_burst", .type = OPTION_CALL, .parse = parse_burst},
+	{.name = "apiserver_max_inflight", .type = OPTION_CALL, .parse = parse_max_inflight},
 	{.name = "namespaces", .type = OPTION_CALL, .parse = parse_namespaces},
 	{.name = "labels", .type = OPTION_CALL, .parse = parse_labels},
 	{.name = "namespace_labels", .type = OPTION_CALL, .parse = parse_namespace_labels},
@@ -279,6 +337,9 @@ static const struct option options[] = {
 	{.name = "multicluster", .type = OPTION_CALL, .parse = parse_multicluster},
 	{.name = "zonal", .type = OPTION_CALL, .parse = parse_zonal},
 	{.name = "startup_timeout", .type = OPTION_CALL, .parse = parse_startup_timeout},
+	{.name = "snapshot", .type = OPTION_CALL, .parse = parse_snapshot},
+	{.name = "silence", .type = OPTION_CALL, .parse = parse_silence},
+	{.name = "audit", .type = OPTION_CALL, .parse = parse_audit},
 	{.name = NULL},
 };
 
@@ -338,6 +399,12 @@ static void find_local(struct kubernetes *kubernetes, const struct setup *setup)
 	freeifaddrs(all);
 }
 
+static bool concerns_api(const struct settings *settings)
+{
+	return settings->endpoint.count || settings->tls.count || settings->kubeconfig.count ||
+	       settings->kubernetes->feed_config.api.saved || settings->has_duration;
+}
+
 static bool check(const struct settings *settings, struct dispenser *d)
 {
 	const struct kubernetes *kubernetes = settings->kubernetes;
@@ -357,8 +424,39 @@ static bool check(const struct settings *settings, struct dispenser *d)
 		return dispenser_error(d, "zonal requires the endpoint cache; remove noendpoints");
 	if (settings->has_multicluster)
 		return dispenser_error(d, "multicluster is not built into this version");
-	return feed->table || dispenser_error(d, "reading the API is not built into this version: "
-						 "`table FILE|DIR` is needed");
+	if (feed->table && concerns_api(settings))
+		return dispenser_error(d,
+			"with `table` no API server is read: endpoint, tls, kubeconfig, snapshot, "
+			"silence and audit cannot be set");
+	return true;
+}
+
+/* Where the API server is and who we are: what is wrong with that stops the start, as in CoreDNS. */
+static bool find_api(const struct settings *settings, struct error *error)
+{
+	struct feed_api *api = &settings->kubernetes->feed_config.api;
+	const struct words *tls = &settings->tls, *kubeconfig = &settings->kubeconfig;
+	struct access_options where = {0};
+
+	if (settings->endpoint.count)
+		where.endpoint = settings->endpoint.words[0];
+	if (settings->endpoint.count && tls->count) {
+		where.certificate = tls->words[0];
+		where.key = tls->words[1];
+		where.authority = tls->words[2];
+	}
+	if (kubeconfig->count)
+		where.kubeconfig = kubeconfig->words[0];
+	if (kubeconfig->count > 1)
+		where.context = kubeconfig->words[1];
+	api->access = access_open(&where, error);
+	return api->access || error_prefix(error, "plugin/kubernetes: ");
+}
+
+static void give_up(const struct settings *settings)
+{
+	selector_free(settings->kubernetes->labels);
+	selector_free(settings->kubernetes->namespace_labels);
 }
 
 static bool read_directive(struct settings *settings, struct setup *setup, struct dispenser *d)
@@ -382,19 +480,23 @@ struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error)
 
 	kubernetes->ttl = TTL_DEFAULT;
 	kubernetes->feed_config.endpoints = true;
+	kubernetes->feed_config.api.startup_timeout_ns = STARTUP_NS;
 	dispenser_init(&d, setup->directive, error);
 	while (dispenser_next(&d)) {
 		if (!read_directive(&settings, setup, &d)) {
-			selector_free(kubernetes->labels);
-			selector_free(kubernetes->namespace_labels);
+			give_up(&settings);
 			return NULL;
 		}
+	}
+	if (!kubernetes->feed_config.table && !find_api(&settings, error)) {
+		give_up(&settings);
+		return NULL;
 	}
 	find_local(kubernetes, setup);
 	resolv_conf_read(&kubernetes->machine, RESOLV_CONF, setup->arena, &no_list);
 	kubernetes->has_namespaces = kubernetes->feed_config.namespace_count;
 	kubernetes->feed_config.labels = kubernetes->labels;
 	kubernetes->feed_config.namespace_labels = kubernetes->namespace_labels;
-	kubernetes->feed_config.pods = true;
+	kubernetes->needs = setup->needs;
 	return kubernetes;
 }

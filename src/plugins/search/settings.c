@@ -119,6 +119,7 @@ static bool parse_from(void *config, struct setup *setup, struct dispenser *d)
 	if (strcmp(dispenser_value(d), "client") != 0)
 		return dispenser_error(d, "from expects 'client', got \"%s\"", dispenser_value(d));
 	search->from_client = true;
+	setup->needs->client_pods = true;
 	return search->namespace.labels || set_cluster_list(search, setup, d, "cluster.local");
 }
 
