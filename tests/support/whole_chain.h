@@ -24,6 +24,7 @@
 struct whole_chain {
 	struct corefile corefile;
 	struct bind bind;
+	struct needs needs;
 	struct setup setup;
 	struct place_site site;
 	struct place_plugin plugins[WHOLE_CHAIN_LINKS_MAX];
@@ -74,7 +75,8 @@ static inline void whole_chain_start(struct whole_chain *whole, const char *core
 	struct route *route = memory_zero(1, sizeof(*route));
 	struct error error = {""};
 
-	*whole = (struct whole_chain){.setup.bind = &whole->bind, .chain.links = whole->links};
+	*whole = (struct whole_chain){
+		.setup.bind = &whole->bind, .setup.needs = &whole->needs, .chain.links = whole->links};
 	if (!corefile_parse(&whole->corefile, "Corefile", corefile, strlen(corefile), registry_knows, &error))
 		abort();
 	whole->setup.arena = &whole->corefile.arena;
