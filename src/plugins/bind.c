@@ -127,6 +127,10 @@ static void *setup(struct setup *setup, struct error *error)
 	while (dispenser_next(&d))
 		if (!read_one(setup, &d, &all))
 			return NULL;
+	if (!all.count) {
+		dispenser_error(&d, "except leaves no address to listen on");
+		return NULL;
+	}
 	*setup->bind = (struct bind){all.hosts, all.count};
 	return setup->bind;
 }

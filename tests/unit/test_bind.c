@@ -30,7 +30,6 @@ static void test_addresses(void **state)
 		{"bind 10.0.0.1 10.0.0.2 {\nexcept 10.0.0.1\n}", "10.0.0.2 "},
 		/* What one directive excludes, another may have. */
 		{"bind 10.0.0.1 {\nexcept 10.0.0.1\n}\nbind 10.0.0.1", "10.0.0.1 "},
-		{"bind 10.0.0.1 {\nexcept 10.0.0.1\n}", ""},
 		{"bind fe80::1%eth0", "fe80::1%eth0 "},
 	};
 
@@ -89,6 +88,8 @@ static void test_refused(void **state)
 		{"bind lo {\nexcept nosuchinterface0\n}",
 			"Corefile:3 - " PARSING "not a valid IP address or interface name: "
 			"\"nosuchinterface0\""},
+		{"bind 10.0.0.1 {\nexcept 10.0.0.1\n}",
+			"Corefile:4 - " PARSING "except leaves no address to listen on"},
 		{"bind lo {\nonly 127.0.0.1\n}", "Corefile:3 - " PARSING "unknown property 'only'"},
 	};
 
