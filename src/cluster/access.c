@@ -14,7 +14,7 @@ static size_t port_length(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	return digits >= 1 && digits <= 5 && atoi(text) <= UINT16_MAX ? digits : 0;
+	return digits >= 1 && digits <= 5 && strtol(text, NULL, 10) <= UINT16_MAX ? digits : 0;
 }
 
 /* HOST[:PORT][/PATH], IPv6 in brackets. */

@@ -31,7 +31,7 @@ struct api_reader { /* on_head once, then on_octets, then on_end; or on_end alon
 
 /* `access` lives longer. */
 struct api *api_create(uv_loop_t *loop, struct access *access);
-/* Ends all calls without a word; the loop closes the handles in its next round. */
+/* Ends all calls without a word; the loop closes the handles in its next round. Not from within a reader. */
 void api_close(struct api *api);
 void api_destroy(struct api *api); /* after the loop has ended; accepts NULL */
 

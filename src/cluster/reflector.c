@@ -280,6 +280,10 @@ static void take_change(struct reflector *r, const struct decoder *decoder, enum
 	const struct object *object, uint64_t name)
 {
 	r->counts.events++;
+	if (what == DECODED_OTHER_KIND) {
+		r->counts.broken++;
+		return;
+	}
 	if (decoder->event.type == EVENT_DELETED)
 		drop(r, object, name);
 	else
@@ -293,8 +297,6 @@ static bool take_event(struct reflector *r, uint64_t now, const struct decoder *
 	case EVENT_ADDED:
 	case EVENT_MODIFIED:
 	case EVENT_DELETED:
-		if (what == DECODED_OTHER_KIND)
-			return false;
 		take_change(r, decoder, what, object, name);
 		break;
 	case EVENT_BOOKMARK:
@@ -342,8 +344,10 @@ static void end_page(struct reflector *r, uint64_t now, const struct decoder *de
 static bool is_our_list(const struct reflector *r, const struct decoder *decoder)
 {
 	const char *kind = decoder->is_list ? decoder->list_kind : decoder->kind;
+	const char *version = decoder->is_list ? decoder->list_version : decoder->api_version;
 
-	return *decoder->list.version && strcmp(kind, r->resource->list_kind) == 0;
+	return *decoder->list.version && strcmp(kind, r->resource->list_kind) == 0 &&
+	       strcmp(version, r->resource->api_version) == 0;
 }
 
 /* Of a watch that was healthy for a while, or brought something, the next one follows at once. */

@@ -10,6 +10,7 @@ struct resource {
 	const char *name;  /* "services": also what RBAC rules call it */
 	const char *group; /* API group; "" is the core's */
 	const char *path;
+	const char *api_version;    /* of its objects */
 	const char *list_kind;	    /* "ServiceList" */
 	const char *field_selector; /* NULL: none */
 };

@@ -29,7 +29,7 @@ import kubernetes_protobuf as protobuf
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 PLURALS = {"Namespace": "namespaces", "Service": "services", "EndpointSlice": "endpointslices", "Pod": "pods"}
 KINDS = {plural: kind for kind, plural in PLURALS.items()}
-VERSIONS = {"EndpointSlice": "discovery.k8s.io/v1"}
+VERSIONS = {"EndpointSlice": "discovery.k8s.io/v1", "PartialObjectMetadata": "meta.k8s.io/v1"}
 PATHS = {"/api/v1/namespaces": "namespaces", "/api/v1/services": "services", "/api/v1/pods": "pods",
          "/apis/discovery.k8s.io/v1/endpointslices": "endpointslices"}
 
@@ -313,7 +313,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if request.ask == "names":
             page, kind = [{"metadata": item["metadata"]} for item in page], "PartialObjectMetadata"
         if self.is_protobuf:
-            body = protobuf.many("v1", kind, metadata, page)
+            body = protobuf.many(VERSIONS.get(kind, "v1"), kind, metadata, page)
         else:
             body = json.dumps({"kind": kind + "List", "apiVersion": VERSIONS.get(kind, "v1"), "metadata": metadata,
                                "items": page}).encode()

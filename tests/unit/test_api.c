@@ -93,6 +93,7 @@ struct client {
 	size_t wanted; /* octets, then it says no; 0: all */
 	size_t octets;
 	unsigned more; /* calls that follow on_end() */
+	uv_timer_t over;
 };
 
 static const struct api_reader reader;
@@ -120,6 +121,17 @@ static void ask(struct client *client)
 		api_get(client->api, "/api/v1/services?limit=500", "application/json", &reader, client);
 }
 
+static void close_client(struct client *client)
+{
+	api_close(client->api);
+	uv_close((uv_handle_t *)&client->over, NULL);
+}
+
+static void on_over(uv_timer_t *timer)
+{
+	close_client(timer->data);
+}
+
 static void on_end(void *context, enum api_end end, const char *why)
 {
 	static const char *const ends[] = {"complete", "cut", "unreached"};
@@ -132,7 +144,7 @@ static void on_end(void *context, enum api_end end, const char *why)
 		client->more--;
 		ask(client);
 	} else {
-		api_close(client->api);
+		uv_timer_start(&client->over, on_over, 0, 0);
 	}
 }
 
@@ -151,6 +163,8 @@ static void client_init(struct client *client, uint16_t port, const char *token_
 	client->access->token.file = token_file;
 	assert_int_equal(uv_loop_init(&client->loop), 0);
 	client->api = api_create(&client->loop, client->access);
+	uv_timer_init(&client->loop, &client->over);
+	client->over.data = client;
 }
 
 static void client_finish(struct client *client)
@@ -315,7 +329,7 @@ static void close_api(uv_timer_t *timer)
 
 	if (client->octets < 5)
 		return;
-	api_close(client->api);
+	close_client(client);
 	uv_close((uv_handle_t *)timer, NULL);
 }
 

@@ -151,6 +151,7 @@ static void end(struct lab *lab, enum reflector_end how)
 static void end_list(struct lab *lab, const char *version, const char *next)
 {
 	snprintf(lab->decoder.kind, sizeof(lab->decoder.kind), "ServiceList");
+	snprintf(lab->decoder.api_version, sizeof(lab->decoder.api_version), "v1");
 	snprintf(lab->decoder.list.version, sizeof(lab->decoder.list.version), "%s", version);
 	snprintf(lab->decoder.list.next, sizeof(lab->decoder.list.next), "%s", next);
 	end(lab, REFLECTOR_COMPLETE);
@@ -328,11 +329,20 @@ static void test_a_list_that_cannot_be_read_sweeps_nothing(void **state)
 	assert_asks(&lab, "list v= next=token limit=500");
 	head(&lab, 200);
 	snprintf(lab.decoder.kind, sizeof(lab.decoder.kind), "PodList"); /* not what was asked for */
+	snprintf(lab.decoder.api_version, sizeof(lab.decoder.api_version), "v1");
 	snprintf(lab.decoder.list.version, sizeof(lab.decoder.list.version), "30");
 	end(&lab, REFLECTOR_COMPLETE);
 	assert_true(has(&lab, "db", 5432));
 	pass(&lab, 2);
 	assert_asks(&lab, "list v= next= limit=500"); /* from its beginning */
+	head(&lab, 200);
+	snprintf(lab.decoder.kind, sizeof(lab.decoder.kind), "ServiceList");
+	snprintf(lab.decoder.api_version, sizeof(lab.decoder.api_version), "v2");
+	snprintf(lab.decoder.list.version, sizeof(lab.decoder.list.version), "30");
+	end(&lab, REFLECTOR_COMPLETE);
+	assert_true(has(&lab, "db", 5432));
+	pass(&lab, 4);
+	assert_asks(&lab, "list v= next= limit=500");
 	head(&lab, 200);
 	end_list(&lab, "", ""); /* nobody could watch from there on */
 	assert_true(has(&lab, "db", 5432));
