@@ -20,7 +20,7 @@
 
 #define EVENT(type, kind, version, rest)                                                                     \
 	"{\"type\":\"" type "\",\"object\":{\"kind\":\"" kind "\",\"apiVersion\":\"" version "\"," rest "}}" \
-													"\n"
+	"\n"
 #define END(kind, version)                                                                                   \
 	EVENT("BOOKMARK", kind, version,                                                                     \
 		"\"metadata\":{\"resourceVersion\":\"9\",\"annotations\":{\"k8s.io/"                         \
