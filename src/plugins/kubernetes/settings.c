@@ -358,9 +358,12 @@ static bool is_reverse(const struct name *zone)
 
 static bool find_primary(struct kubernetes *kubernetes)
 {
-	for (size_t i = 0; i < kubernetes->zones.count && !kubernetes->primary; i++)
-		if (!is_reverse(&kubernetes->zones.names[i]))
-			kubernetes->primary = &kubernetes->zones.names[i];
+	const struct zones *zones = &kubernetes->zones;
+
+	assert(zones->names || !zones->count);
+	for (size_t i = 0; i < zones->count && !kubernetes->primary; i++)
+		if (!is_reverse(&zones->names[i]))
+			kubernetes->primary = &zones->names[i];
 	return kubernetes->primary;
 }
 
