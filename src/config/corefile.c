@@ -78,7 +78,7 @@ static struct token *extend(struct parser *p, struct token *tokens, size_t count
 	while (capacity < count + more)
 		capacity *= 2;
 	extended = arena_alloc(p->arena, capacity * sizeof(*extended));
-	if (count)
+	if (tokens)
 		memcpy(extended, tokens, count * sizeof(*extended));
 	return extended;
 }

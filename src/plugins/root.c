@@ -1,5 +1,6 @@
 /* root: the folder from which relative file names of a server block start. It is set up before all that read
  * one. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,6 +34,7 @@ static void *setup(struct setup *setup, struct error *error)
 		}
 		path = dispenser_value(&d);
 	}
+	assert(path); /* the directive stands there at least once */
 	if (!check(path, &d))
 		return NULL;
 	setup->root = path;

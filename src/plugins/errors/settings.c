@@ -27,6 +27,17 @@ static bool is_group(const char *at)
 	return strncmp(at + 2, "P<", 2) == 0 || *flags == ':' || *flags == ')';
 }
 
+/* A bracket that opens what Go does not have: a verb of PCRE2, look-around, an atomic group. */
+static bool is_foreign_group(const char *at)
+{
+	return at[0] == '(' && (at[1] == '*' || (at[1] == '?' && !is_group(at)));
+}
+
+static bool is_possessive(const char *at)
+{
+	return strchr("*+?}", at[0]) && at[1] == '+';
+}
+
 /* The last octet of what stands at `at` in a character class: "[:alpha:]" is one thing. */
 static const char *skip_class_item(const char *at)
 {
@@ -53,9 +64,7 @@ static const char *find_foreign_syntax(const char *pattern)
 			in_class = true;
 			at += at[1] == '^';
 			at += at[1] == ']'; /* stands for itself as the first of a class */
-		} else if (at[0] == '(' && (at[1] == '*' || (at[1] == '?' && !is_group(at)))) {
-			return at;
-		} else if (strchr("*+?}", at[0]) && at[1] == '+') {
+		} else if (is_foreign_group(at) || is_possessive(at)) {
 			return at;
 		}
 	}

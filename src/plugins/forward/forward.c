@@ -80,10 +80,10 @@ static enum verdict serve(void *self, struct request *r)
 
 static void add(struct forwards *config, struct arena *arena, struct forward *forward)
 {
-	struct forward **all = arena_alloc(arena, (config->count + 1) * sizeof(*all));
+	struct forward **all = arena_alloc(arena, (config->count + 1) * sizeof(struct forward *));
 
 	if (config->count)
-		memcpy(all, config->forwards, config->count * sizeof(*all));
+		memcpy(all, config->forwards, config->count * sizeof(struct forward *));
 	all[config->count++] = forward;
 	config->forwards = all;
 }
@@ -109,7 +109,7 @@ static void *start(void *config, struct worker *worker)
 	struct forward_worker *w = memory_zero(1, sizeof(*w));
 
 	w->config = config;
-	w->groups = memory_zero(w->config->count, sizeof(*w->groups));
+	w->groups = memory_zero(w->config->count, sizeof(struct upstream_group *));
 	for (size_t i = 0; i < w->config->count; i++)
 		w->groups[i] = upstream_start(&w->config->forwards[i]->upstream, worker);
 	return w;

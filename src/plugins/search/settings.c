@@ -8,7 +8,7 @@
 
 #define NDOTS_KUBERNETES 5 /* what a kubelet writes */
 #define NDOTS_MAX	 15
-#define NDOTS_NOT_SET	 -1
+#define NDOTS_NOT_SET	 (-1)
 
 static bool add_name(struct search *search, struct dispenser *d, const struct name *name)
 {
@@ -77,9 +77,13 @@ static bool set_cluster_list(
 	struct search *search, struct setup *setup, struct dispenser *d, const char *zone)
 {
 	const char *services = arena_format(setup->arena, "svc.%s", zone);
+	const char *const list[] = {services, services, zone};
 
 	search->count = 0;
-	return add(search, d, services) && add(search, d, services) && add(search, d, zone);
+	for (size_t i = 0; i < ARRAY_LENGTH(list); i++)
+		if (!add(search, d, list[i]))
+			return false;
+	return true;
 }
 
 static bool set_namespace(struct search *search, struct dispenser *d, const char *text)
