@@ -1,8 +1,12 @@
 """What forward can do beyond CoreDNS: letters in random case, a second server asked after a while, the fastest first."""
 
 import collections
+import contextlib
+import resource
+import socket
 import time
 
+import dns.message
 import dns.rcode
 
 from upstream import Upstream
@@ -138,3 +142,40 @@ def test_probes_become_rarer_but_a_server_that_is_back_is_used(svcdns):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         gone.stop()
+
+
+@contextlib.contextmanager
+def no_descriptors(server):
+    """While this lasts, whatever the server opens fails with EMFILE; what it has open stays."""
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+    yield
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+
+
+def ask_at_once(server, names):
+    """The addresses that came, by name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(10)
+        sock.connect(('127.0.0.1', server.lab.port()))
+        for name in names:
+            sock.send(dns.message.make_query(name, 'A').to_wire())
+        replies = [dns.message.from_wire(sock.recv(512)) for _ in names]
+    return {reply.question[0].name.to_text(): address(reply) for reply in replies}
+
+
+class TestOutOfDescriptors:
+    def test_sockets_that_are_open_carry_on(self, svcdns):
+        with Upstream(lambda query: query.later(0.3, query.reply('10.0.0.1'))) as upstream:
+            server = start(svcdns, 'max_fails 0', upstream)
+            assert address(server.ask('www.example.org')) == '10.0.0.1'
+            with no_descriptors(server):
+                answered = ask_at_once(server, [f'host-{i}.example.org' for i in range(200)])
+            assert set(answered.values()) == {'10.0.0.1'} and len(answered) == 200
+
+    def test_without_one_it_says_so_and_recovers(self, svcdns):
+        with Upstream(answer('10.0.0.1')) as upstream:
+            server = start(svcdns, 'max_fails 0', upstream)
+            with no_descriptors(server):
+                assert server.ask('www.example.org').rcode() == dns.rcode.SERVFAIL
+            assert address(server.ask('www.example.org')) == '10.0.0.1'
