@@ -17,6 +17,8 @@ struct access_options {                     /* NULL: not given */
 /* The kubeconfig, or else the endpoint, or else the cluster that this process is a Pod of: CoreDNS' order and, where they
  * are known, its error messages. What the options point to has to live until it returns. */
 struct access *access_open(const struct access_options *options, struct error *error);
+/* "10.96.0.1:443": what a URL has there; belongs to `access`. */
+const char    *access_host(const struct access *access);
 void           access_close(struct access *access);     /* accepts NULL */
 
 #endif

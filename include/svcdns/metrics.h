@@ -103,6 +103,9 @@ void metrics_attach(struct metrics *metrics, void (*collect)(void *config, struc
 void metrics_detach(struct metrics *metrics, const void *config);
 /* A value of a counter or gauge, `values` for all of its labels. Of two for the same labels the greater one is shown. */
 void metrics_sample(struct metrics_page *page, const struct metric_family *family, const char *const *values, double value);
+/* A histogram: `numbers` as cells would have them, metric_width(). Of two for the same labels the first is shown. */
+void metrics_sample_histogram(struct metrics_page *page, const struct metric_family *family, const char *const *values,
+	const uint64_t *numbers);
 
 /* The page, in Prometheus' text format 0.0.4. Series with labels appear with their first count. Any thread. */
 void metrics_write(struct metrics *metrics, struct buffer *out);

@@ -69,9 +69,16 @@ bool access_set_server(struct access *access, const char *text, struct error *er
 	access->scheme = choose_scheme(access, &host);
 	if (!set_parts(access, host))
 		return error_set(error, "host must be a URL or a host:port pair: \"%s\"", text);
-	access->server = arena_format(&access->arena, "%s://%s%s%s%s", access->scheme, access->host,
-		*access->port ? ":" : "", access->port, access->path);
+	access->host_port =
+		arena_format(&access->arena, "%s%s%s", access->host, *access->port ? ":" : "", access->port);
+	access->server =
+		arena_format(&access->arena, "%s://%s%s", access->scheme, access->host_port, access->path);
 	return true;
+}
+
+const char *access_host(const struct access *access)
+{
+	return access->host_port;
 }
 
 static bool check_file(const struct pem *pem, const char *what, const char *whose, struct error *error)

@@ -17,7 +17,8 @@ struct access { /* all of it lives in the arena, but the token's text */
 	struct arena arena;
 	const char *server; /* "https://10.96.0.1:443", "https://example.org/path": no '/' at its end */
 	const char *scheme, *host, *port,
-		*path; /* its parts: "https", "10.96.0.1" or "[::1]", "443", "/path" */
+		*path;	       /* its parts: "https", "10.96.0.1" or "[::1]", "443", "/path" */
+	const char *host_port; /* "10.96.0.1:443"; without a port if none was given */
 	struct pem authority, certificate, key;
 	struct token token;
 	const char *user, *password; /* NULL: none */

@@ -74,15 +74,30 @@ void page_take_back(struct metrics_page *page)
 	page->samples.length -= sizeof(struct sample);
 }
 
+static void add_labels(
+	struct metrics_page *page, const struct metric_family *family, const char *const *values)
+{
+	for (size_t i = 0; family->labels[i].name; i++)
+		page_label(page, family->labels[i].name, values[i]);
+	page_end(page);
+}
+
 void metrics_sample(struct metrics_page *page, const struct metric_family *family, const char *const *values,
 	double value)
 {
 	page_begin(page, family);
 	newest(page)->value = value;
 	newest(page)->is_given = true;
-	for (size_t i = 0; family->labels[i].name; i++)
-		page_label(page, family->labels[i].name, values[i]);
-	page_end(page);
+	add_labels(page, family, values);
+}
+
+void metrics_sample_histogram(struct metrics_page *page, const struct metric_family *family,
+	const char *const *values, const uint64_t *numbers)
+{
+	page_begin(page, family);
+	for (unsigned i = 0; i < metric_width(family); i++)
+		page_number(page, numbers[i]);
+	add_labels(page, family, values);
 }
 
 static uint64_t number_at(const struct metrics_page *page, const struct sample *sample, unsigned index)

@@ -1,5 +1,6 @@
 """The Kubernetes API feed against a scripted API server: what goes wrong there costs no answer, and not for long."""
 
+import datetime
 import pathlib
 import ssl
 import subprocess
@@ -13,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tests' / 'support'))
 
 from fake_apiserver import Close, Cut, FakeApi, Silence, Slow, Status, Stream  # noqa: E402
+from test_prometheus import page  # noqa: E402
 
 PATIENCE = 40
 COREFILE = '''
@@ -116,6 +118,40 @@ def test_follows_what_changes(svcdns, api):
     await_answer(server, 'other.shop', 'NXDOMAIN')
     api.delete('Namespace', '', 'shop')
     await_answer(server, 'web.shop', 'NXDOMAIN')
+
+
+def test_metrics(svcdns, api):
+    corefile = COREFILE.replace('kubernetes', 'prometheus 127.0.0.1:{{PORT2}}\n kubernetes')
+    server = svcdns(corefile.format(url=api.url, more=''))
+    host = api.url.removeprefix('http://')
+    await_watches(api)
+    before = page(server)
+    changed = slice_of('headless', '10.1.0.9')
+    written = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=3)
+    changed['metadata']['annotations'] = {'endpoints.kubernetes.io/last-change-trigger-time': f'{written:%Y-%m-%dT%H:%M:%SZ}'}
+    api.put(changed, service('other', '10.96.0.2'))
+    await_answer(server, 'other.shop', ['10.96.0.2'])
+    await_answer(server, 'headless.shop', ['10.1.0.9'])
+    now = page(server)
+    assert now.get('coredns_kubernetes_rest_client_requests_total', code='200', host=host, method='GET') == 3
+    assert now.get('coredns_kubernetes_rest_client_request_duration_seconds_count', host=host, verb='GET') == 3
+    assert now.get('coredns_kubernetes_dns_programming_duration_seconds_count', service_kind='headless_with_selector') == 1
+    assert 2.9 < now.get('coredns_kubernetes_dns_programming_duration_seconds_sum', service_kind='headless_with_selector')
+    for resource, objects in ('namespaces', 1), ('services', 3), ('endpointslices', 1):
+        assert now.get('svcdns_kubernetes_objects', resource=resource) == objects
+        assert now.get('svcdns_kubernetes_synced', resource=resource) == 1
+        assert now.get('svcdns_kubernetes_lists_total', resource=resource) == 1
+        assert now.get('svcdns_kubernetes_failures_total', resource=resource) == 0
+        assert 0 < now.get('svcdns_kubernetes_received_bytes_total', resource=resource) < 10000
+        assert 0 <= now.get('svcdns_kubernetes_watch_age_seconds', resource=resource) < PATIENCE
+    for resource, changes in ('namespaces', 0), ('services', 1), ('endpointslices', 1):
+        name = 'svcdns_kubernetes_events_total'
+        assert now.get(name, resource=resource) == before.get(name, resource=resource) + changes
+    assert now.get('svcdns_kubernetes_saved_table_age_seconds') == 0
+    api.stop()
+    await_true(lambda: page(server).get('svcdns_kubernetes_failures_total', resource='services'), server.lines)
+    assert page(server).get('coredns_kubernetes_rest_client_requests_total', code='<error>', host=host, method='GET')
+    api.start()
 
 
 def test_what_is_sent(svcdns, fake):

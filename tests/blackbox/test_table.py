@@ -14,6 +14,7 @@ import dns.rdatatype
 import pytest
 
 from server import eventually
+from test_prometheus import page
 
 CHANGES = 200
 CLIENTS = 3
@@ -204,6 +205,19 @@ def test_broken_table(svcdns, kind):
     code, err, _ = svcdns.refused(corefile(f'{{DIR}}/{name}'))
     assert code == 1
     assert re.search(f'{re.escape(str(path))}{message}', err.strip()), err
+
+
+def test_metrics(svcdns):
+    with_metrics = corefile('{DIR}/table.yaml').replace('errors', 'prometheus 127.0.0.1:{PORT2}')
+    server = svcdns(with_metrics, files={'table.yaml': in_yaml('web', '10.96.0.1')})
+    reads, failures = 'svcdns_kubernetes_table_reads_total', 'svcdns_kubernetes_table_failures_total'
+    assert (page(server).get(reads), page(server).get(failures)) == (1, 0)
+    replace(svcdns.folder / 'table.yaml', 'nonsense')
+    eventually(lambda: page(server).get(failures) == 1)
+    assert page(server).get(reads) == 2
+    replace(svcdns.folder / 'table.yaml', in_yaml('web', '10.96.0.2'))
+    eventually(lambda: address(server) == '10.96.0.2')
+    assert (page(server).get(reads), page(server).get(failures)) == (3, 1)
 
 
 class Client(threading.Thread):

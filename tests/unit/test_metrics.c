@@ -186,6 +186,25 @@ static void test_collectors(void **state)
 	assert_null(strstr(text.bytes, "# HELP f "));
 }
 
+static void collect_times(void *config, struct metrics_page *out)
+{
+	uint64_t numbers[METRIC_TIMES + 2] = {1, 2, [METRIC_TIMES] = 4, [METRIC_TIMES + 1] = 1500000000};
+
+	(void)config;
+	metrics_sample_histogram(out, &times, web, numbers);
+}
+
+static void test_a_histogram_that_is_collected(void **state)
+{
+	metrics_attach(*state, collect_times, *state);
+	page(*state);
+	assert_non_null(strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"0.0005\"} 3\n"));
+	assert_non_null(
+		strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"+Inf\"} 7\n"
+				   "d_seconds_sum{name=\"web\"} 1.5\nd_seconds_count{name=\"web\"} 7\n"));
+	metrics_detach(*state, *state);
+}
+
 struct writer_thread {
 	struct metrics *metrics;
 	unsigned worker;
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_series_are_found_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_series, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_collectors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_histogram_that_is_collected, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_counting_while_the_page_is_written, set_up, tear_down),
 	};
 

@@ -496,6 +496,7 @@ const struct plugin plugin_kubernetes = {
 	.find_namespace = find_namespace,
 	.find_search_name = find_search_name,
 	.is_ready = is_ready,
+	.collect = kubernetes_collect,
 	.stop = stop,
 	.close = close_feed,
 };

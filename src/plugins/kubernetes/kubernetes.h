@@ -116,4 +116,8 @@ void write_cname(const struct kubernetes *config, struct request *r, const struc
 /* Reads the directive; NULL: refused, error set. */
 struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error);
 
+/* Samples of an open feed (struct plugin). */
+struct metrics_page;
+void kubernetes_collect(void *config, struct metrics_page *page);
+
 #endif
