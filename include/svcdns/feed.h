@@ -58,10 +58,10 @@ struct feed_resource {                      /* one resource of the API */
 };
 
 struct feed_code      { unsigned code; uint64_t count; };               /* of responses; code 0: there was none */
-struct feed_histogram { uint64_t buckets[FEED_BUCKETS], count; double sum; };   /* what is above all buckets is in count only */
+struct feed_histogram { uint64_t buckets[FEED_BUCKETS], count, sum_ns; };       /* what is above all buckets is in count only */
 
-extern const double feed_request_bounds[11];            /* seconds: .005 .01 .025 .05 .1 .25 .5 1 2.5 5 10 */
-extern const double feed_programming_bounds[20];        /* seconds: 1 ms, each twice the last */
+extern const uint64_t feed_request_bounds[11];          /* ns: 5 10 25 50 100 250 500 ms, 1 2.5 5 10 s */
+extern const uint64_t feed_programming_bounds[20];      /* ns: 1 ms, each twice the last */
 
 struct feed_counts {
 	uint64_t reads, failures;           /* of the files, the first time included; of those, the times it was refused */

@@ -1,9 +1,15 @@
 #include "tally.h"
 
-const double feed_request_bounds[11] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
+#include "svcdns/clock.h"
 
-const double feed_programming_bounds[20] = {.001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1.024,
-	2.048, 4.096, 8.192, 16.384, 32.768, 65.536, 131.072, 262.144, 524.288};
+#define MS(n) ((n)*CLOCK_MS)
+
+const uint64_t feed_request_bounds[11] = {
+	MS(5), MS(10), MS(25), MS(50), MS(100), MS(250), MS(500), MS(1000), MS(2500), MS(5000), MS(10000)};
+
+const uint64_t feed_programming_bounds[20] = {MS(1), MS(2), MS(4), MS(8), MS(16), MS(32), MS(64), MS(128),
+	MS(256), MS(512), MS(1024), MS(2048), MS(4096), MS(8192), MS(16384), MS(32768), MS(65536), MS(131072),
+	MS(262144), MS(524288)};
 
 /* Codes that find no place any more are counted with the last. */
 void tally_code(struct feed_code codes[FEED_CODES], unsigned code)
@@ -16,16 +22,18 @@ void tally_code(struct feed_code codes[FEED_CODES], unsigned code)
 	codes[i].count++;
 }
 
-static void observe(struct feed_histogram *histogram, const double *bounds, size_t count, double value)
+/* A time before the beginning, by clocks that disagree, is none. */
+static void observe(struct feed_histogram *histogram, const uint64_t *bounds, size_t count, double seconds)
 {
+	uint64_t ns = seconds > 0 ? (uint64_t)(seconds * (double)CLOCK_S) : 0;
 	size_t i = 0;
 
-	while (i < count && value > bounds[i])
+	while (i < count && ns > bounds[i])
 		i++;
 	if (i < count)
 		histogram->buckets[i]++;
 	histogram->count++;
-	histogram->sum += value;
+	histogram->sum_ns += ns;
 }
 
 void tally_request(struct feed_histogram *histogram, double seconds)

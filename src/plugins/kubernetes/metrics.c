@@ -6,15 +6,6 @@
 #include "svcdns/clock.h"
 #include "svcdns/metrics.h"
 
-#define MS(n) ((uint64_t)((n)*CLOCK_MS))
-
-static const uint64_t request_bounds[] = {
-	MS(5), MS(10), MS(25), MS(50), MS(100), MS(250), MS(500), MS(1000), MS(2500), MS(5000), MS(10000)};
-
-static const uint64_t programming_bounds[] = {MS(1), MS(2), MS(4), MS(8), MS(16), MS(32), MS(64), MS(128),
-	MS(256), MS(512), MS(1024), MS(2048), MS(4096), MS(8192), MS(16384), MS(32768), MS(65536), MS(131072),
-	MS(262144), MS(524288)};
-
 static const struct metric_family requests = {
 	.name = "coredns_kubernetes_rest_client_requests_total",
 	.help = "Number of HTTP requests, partitioned by status code, method, and host.",
@@ -27,8 +18,8 @@ static const struct metric_family request_time = {
 	.help = "Request latency in seconds, to the head of the response.",
 	.type = METRIC_HISTOGRAM,
 	.labels = {{.name = "host"}, {.name = "verb"}},
-	.bounds = request_bounds,
-	.bound_count = ARRAY_LENGTH(request_bounds),
+	.bounds = feed_request_bounds,
+	.bound_count = ARRAY_LENGTH(feed_request_bounds),
 	.divisor = CLOCK_S,
 };
 
@@ -37,8 +28,8 @@ static const struct metric_family programming_time = {
 	.help = "Time in seconds from a change of endpoints in the cluster to the answers that have it.",
 	.type = METRIC_HISTOGRAM,
 	.labels = {{.name = "service_kind"}},
-	.bounds = programming_bounds,
-	.bound_count = ARRAY_LENGTH(programming_bounds),
+	.bounds = feed_programming_bounds,
+	.bound_count = ARRAY_LENGTH(feed_programming_bounds),
 	.divisor = CLOCK_S,
 };
 
@@ -168,7 +159,7 @@ static void sample_histogram(struct metrics_page *page, const struct metric_fami
 		above -= numbers[i];
 	}
 	numbers[family->bound_count] = above;
-	numbers[family->bound_count + 1] = (uint64_t)(histogram->sum * family->divisor);
+	numbers[family->bound_count + 1] = histogram->sum_ns;
 	metrics_sample_histogram(page, family, values, numbers);
 }
 
