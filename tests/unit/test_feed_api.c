@@ -205,7 +205,8 @@ static void test_ready_feed(void **state)
 	counts = await_slice_counted(&f);
 	assert_int_equal(counts.headless.count, 1);
 	assert_int_equal(counts.cluster_ip.count, 0);
-	assert_true(counts.headless.sum_ns > UINT64_C(100000000) * CLOCK_S); /* seconds since 2020, more than all buckets have */
+	assert_true(counts.headless.sum_ns >
+		    UINT64_C(100000000) * CLOCK_S); /* seconds since 2020, more than all buckets have */
 	for (size_t i = 0; i < FEED_BUCKETS; i++)
 		assert_int_equal(counts.headless.buckets[i], 0);
 	assert_int_equal(counts.codes[0].code, 200);
