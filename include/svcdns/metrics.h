@@ -98,9 +98,14 @@ void metrics_declare(struct metrics *metrics, const struct metric_family *const 
 struct cell *metrics_cells(struct metrics *metrics, unsigned worker, const struct metric_family *family,
 	const char *const *values);
 
-/* What is looked up when the page is written: collect() calls metrics_sample(), on whichever thread writes it. */
-void metrics_attach(struct metrics *metrics, void (*collect)(void *config, struct metrics_page *page), void *config);
-void metrics_detach(struct metrics *metrics, const void *config);
+struct metrics_collector {
+	void (*collect)(void *config, struct metrics_page *page);
+	void  *config;
+};
+
+/* What is looked up when the page is written: collect() calls metrics_sample(), on whichever thread writes it. The list takes
+ * the place of the last one, and is the caller's: it stays as it is until there is another. */
+void metrics_set_collectors(struct metrics *metrics, const struct metrics_collector *collectors, size_t count);
 /* A value of a counter or gauge, `values` for all of its labels. Of two for the same labels the greater one is shown. */
 void metrics_sample(struct metrics_page *page, const struct metric_family *family, const char *const *values, double value);
 /* A histogram: `numbers` as cells would have them, metric_width(). Of two for the same labels the first is shown. */

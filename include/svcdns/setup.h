@@ -34,12 +34,19 @@ struct place {
 	const struct place_site   *sites;   /* every zone at every address; struct route has an index into them */
 	size_t                     site_count;
 	const char                *view;    /* "": the block has none */
+	const char                *identity;/* by which it is found again in the next configuration (kept.h) */
 	const struct place_plugin *plugins; /* in the order of the registry */
 	size_t                     plugin_count;
 };
 
+struct reload {                             /* of the Corefile; the reload plugin fills it, of several blocks the first */
+	bool    is_wanted;
+	int64_t interval, jitter;           /* ns between two looks at it; the interval varies by half of jitter either way */
+};
+
 struct cell;
 struct http;
+struct kept;
 struct metric_family;
 struct metrics;
 
@@ -62,6 +69,8 @@ struct setup {
 	const struct place     *place;
 	struct metrics         *metrics;    /* the server's, as the next one */
 	struct http            *http;
+	struct kept            *kept;
+	struct reload          *reload;
 };
 
 /* Plugins that may stand only once in a block: false, with CoreDNS' message, at a second occurrence. */

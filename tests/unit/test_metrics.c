@@ -173,15 +173,15 @@ static void collect(void *config, struct metrics_page *out)
 static void test_collectors(void **state)
 {
 	double small = 0.1, great = 1756000000.25;
+	const struct metrics_collector collectors[] = {{collect, &small}, {collect, &great}};
 
-	metrics_attach(*state, collect, &small);
-	metrics_attach(*state, collect, &great);
+	metrics_set_collectors(*state, collectors, 2);
 	assert_non_null(
 		strstr(page(*state), "# TYPE e gauge\ne 1756000000.25\n# HELP f Levels.\n# TYPE f gauge\n"
 				     "f{name=\"a\\\"b\\\\c\\nd\"} 1756000000.25\n"));
-	metrics_detach(*state, &great);
+	metrics_set_collectors(*state, collectors, 1);
 	assert_non_null(strstr(page(*state), "\ne 0.1\n"));
-	metrics_detach(*state, &small);
+	metrics_set_collectors(*state, NULL, 0);
 	assert_non_null(strstr(page(*state), "\ne 0\n"));
 	assert_null(strstr(text.bytes, "# HELP f "));
 }
@@ -196,13 +196,15 @@ static void collect_times(void *config, struct metrics_page *out)
 
 static void test_a_histogram_that_is_collected(void **state)
 {
-	metrics_attach(*state, collect_times, *state);
+	const struct metrics_collector collector = {collect_times, *state};
+
+	metrics_set_collectors(*state, &collector, 1);
 	page(*state);
 	assert_non_null(strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"0.0005\"} 3\n"));
 	assert_non_null(
 		strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"+Inf\"} 7\n"
 				   "d_seconds_sum{name=\"web\"} 1.5\nd_seconds_count{name=\"web\"} 7\n"));
-	metrics_detach(*state, *state);
+	metrics_set_collectors(*state, NULL, 0);
 }
 
 struct writer_thread {
