@@ -156,6 +156,7 @@ static void make_blocks(struct generation *g)
 		block->setup.metrics = g->config->metrics;
 		block->setup.http = g->config->http;
 		block->setup.kept = g->config->kept;
+		block->setup.workers = g->config->workers;
 		block->setup.reload = &g->reload;
 		block->setup.needs = &block->needs;
 	}

@@ -43,6 +43,7 @@ with 0, or wrote a sanitizer's report.
 import http.client
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -82,8 +83,10 @@ def has_ipv6():
 
 
 class Ports:
-    """Free ports, at every address. Each is held by a TCP socket that is bound but does not listen: SO_REUSEPORT lets svcdns
-    in, and nobody else is given the port meanwhile."""
+    """Free ports, at every address, from below those that the kernel gives to clients. Each is held by a TCP socket that is
+    bound but does not listen: SO_REUSEPORT lets svcdns in, and another test sees that the port is taken."""
+
+    RANGE = range(10000, 32000)
 
     def __init__(self):
         self.held = {}
@@ -97,15 +100,17 @@ class Ports:
     def hold():
         family = socket.AF_INET6 if has_ipv6() else socket.AF_INET  # the former stands for both
         while True:
+            port = random.choice(Ports.RANGE)
+            try:
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(family, kind) as probe:
+                        probe.bind(('', port))
+            except OSError:
+                continue
             tcp = socket.socket(family, socket.SOCK_STREAM)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            tcp.bind(('', 0))
-            with socket.socket(family, socket.SOCK_DGRAM) as udp:
-                try:
-                    udp.bind(('', tcp.getsockname()[1]))
-                    return tcp
-                except OSError:
-                    tcp.close()
+            tcp.bind(('', port))
+            return tcp
 
     def close(self):
         for held in self.held.values():

@@ -75,6 +75,7 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	lab->setup.metrics = metrics_create(1);
 	lab->setup.http = http_create();
 	lab->setup.kept = kept_create();
+	lab->setup.workers = 1;
 	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
 		return false;
 	lab->setup.directives = lab->corefile.blocks->directives;
