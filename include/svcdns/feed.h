@@ -67,6 +67,7 @@ struct feed_counts {
 	uint64_t reads, failures;           /* of the files, the first time included; of those, the times it was refused */
 	struct feed_code codes[FEED_CODES]; /* the first with a count of 0 ends them */
 	struct feed_histogram requests;     /* from a request to the head of its response */
+	struct feed_histogram limiter_waits;    /* of every request, for qps and max_inflight; bounds as requests has them */
 	struct feed_histogram cluster_ip, headless;     /* from a change of endpoints in the cluster, as their controller notes
 							 * it, to the snapshot that has it; by the kind of their Service */
 	uint64_t saved_age_s;               /* of the saved table that the answers come from; 0: they come from the API */

@@ -113,6 +113,7 @@ static void export_counts(struct source_api *self)
 	for (size_t i = 0; i < FEED_CODES; i++)
 		self->counts.codes[i] = self->tally.codes[i];
 	self->counts.requests = self->tally.requests;
+	self->counts.limiter_waits = self->tally.limiter_waits;
 	self->counts.cluster_ip = self->tally.cluster_ip;
 	self->counts.headless = self->tally.headless;
 	self->counts.snapshots = self->snapshots;

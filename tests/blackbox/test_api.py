@@ -135,6 +135,9 @@ def test_metrics(svcdns, api):
     now = page(server)
     assert now.get('coredns_kubernetes_rest_client_requests_total', code='200', host=host, method='GET') == 3
     assert now.get('coredns_kubernetes_rest_client_request_duration_seconds_count', host=host, verb='GET') == 3
+    waits = 'coredns_kubernetes_rest_client_rate_limiter_duration_seconds'
+    assert now.get(f'{waits}_bucket', host=host, verb='GET', le='0.005') == 3  # nothing is limited
+    assert now.get(f'{waits}_count', host=host, verb='GET') == 3
     assert now.get('coredns_kubernetes_dns_programming_duration_seconds_count', service_kind='headless_with_selector') == 1
     assert 2.9 < now.get('coredns_kubernetes_dns_programming_duration_seconds_sum', service_kind='headless_with_selector')
     for resource, objects in ('namespaces', 1), ('services', 3), ('endpointslices', 1):
@@ -499,10 +502,16 @@ def test_stop_while_nothing_answers(svcdns, fake):
 
 def test_rate_and_inflight_limits(svcdns, fake):
     api = fake()
-    server = start(svcdns, api, 'apiserver_qps 2\napiserver_burst 1\napiserver_max_inflight 1\nstartup_timeout 20s')
+    corefile = COREFILE.replace('kubernetes', 'prometheus 127.0.0.1:{{PORT2}}\n kubernetes')
+    more = 'apiserver_qps 2\napiserver_burst 1\napiserver_max_inflight 1\nstartup_timeout 20s'
+    server = svcdns(corefile.format(url=api.url, more=more))
     assert answer(server, 'headless.shop') == ['10.1.0.1', '10.1.0.2']
     times = sorted(r.at for r in api.requests)
     assert all(later - earlier > 0.4 for earlier, later in zip(times, times[1:]))
+    waits = 'coredns_kubernetes_rest_client_rate_limiter_duration_seconds'
+    assert page(server).get(f'{waits}_count', verb='GET') == len(times)
+    assert page(server).get(f'{waits}_bucket', verb='GET', le='0.25') == 1  # the first, which the burst let through
+    assert page(server).get(f'{waits}_sum', verb='GET') > 1.2              # half a second and a whole one
 
 
 # ---- warm start ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,16 @@ static const struct metric_family request_time = {
 	.divisor = CLOCK_S,
 };
 
+static const struct metric_family limiter_time = {
+	.name = "coredns_kubernetes_rest_client_rate_limiter_duration_seconds",
+	.help = "Client side rate limiter latency in seconds. Broken down by verb and host.",
+	.type = METRIC_HISTOGRAM,
+	.labels = {{.name = "host"}, {.name = "verb"}},
+	.bounds = feed_request_bounds,
+	.bound_count = ARRAY_LENGTH(feed_request_bounds),
+	.divisor = CLOCK_S,
+};
+
 static const struct metric_family programming_time = {
 	.name = "coredns_kubernetes_dns_programming_duration_seconds",
 	.help = "Time in seconds from a change of endpoints in the cluster to the answers that have it.",
@@ -203,6 +213,7 @@ static void collect_api(
 
 	sample_codes(page, counts->codes, host);
 	sample_histogram(page, &request_time, (const char *const[]){host, "GET"}, &counts->requests);
+	sample_histogram(page, &limiter_time, (const char *const[]){host, "GET"}, &counts->limiter_waits);
 	sample_histogram(page, &programming_time, (const char *const[]){"cluster_ip"}, &counts->cluster_ip);
 	sample_histogram(
 		page, &programming_time, (const char *const[]){"headless_with_selector"}, &counts->headless);
