@@ -157,6 +157,33 @@ def test_metrics(svcdns, api):
     api.start()
 
 
+def test_metrics_of_several_blocks(svcdns, fake):
+    """Each block follows the API for itself, whatever the number of its zones: all of it is counted, and once."""
+    api = fake()
+    api.script('pods', None, Status(403, 'Forbidden'), times=1000)
+    block = '''
+        {zones} {{
+            prometheus 127.0.0.1:{{PORT2}}
+            kubernetes {{
+                endpoint {url}
+                startup_timeout 1s
+                {more}
+            }}
+        }}
+    '''
+    server = svcdns(block.format(zones='cluster.local:{PORT} other.local:{PORT}', url=api.url, more='')
+                    + block.format(zones='third.local:{PORT}', url=api.url, more='pods verified'))
+    await_true(lambda: page(server).get('svcdns_kubernetes_lists_total') == 6, server.lines)
+    now = page(server)
+    requests = 'coredns_kubernetes_rest_client_requests_total'
+    assert now.get(requests, code='200') == 6
+    assert 1 <= now.get(requests, code='403') <= len(api.asked(plural='pods'))
+    for resource, objects, synced in ('namespaces', 2, 1), ('services', 4, 1), ('endpointslices', 2, 1), ('pods', 0, 0):
+        assert now.get('svcdns_kubernetes_objects', resource=resource) == objects
+        assert now.get('svcdns_kubernetes_synced', resource=resource) == synced
+    assert 0 <= now.get('svcdns_kubernetes_watch_age_seconds', resource='services') < PATIENCE
+
+
 def test_what_is_sent(svcdns, fake):
     api = fake()
     start(svcdns, api)

@@ -1,4 +1,5 @@
-/* What the feed counts, on the page of metrics: CoreDNS' families, and ours by resource. */
+/* What the feed counts, on the page of metrics: CoreDNS' families, and ours by resource. Every block has a
+ * feed of its own, so that what several count is added up without counting anything twice. */
 #include <stdio.h>
 
 #include "kubernetes.h"
@@ -70,6 +71,7 @@ static const struct metric_family by_resource[BY_RESOURCE] = {
 			.name = "svcdns_kubernetes_synced",
 			.help = "1: all objects have been listed once.",
 			.type = METRIC_GAUGE,
+			.alike = METRIC_LEAST,
 			.labels = RESOURCE,
 		},
 	[OBJECTS] =
@@ -77,6 +79,7 @@ static const struct metric_family by_resource[BY_RESOURCE] = {
 			.name = "svcdns_kubernetes_objects",
 			.help = "Objects that the API server has.",
 			.type = METRIC_GAUGE,
+			.alike = METRIC_SUM,
 			.labels = RESOURCE,
 		},
 	[WATCH_AGE] =
