@@ -44,7 +44,7 @@ void         feed_close(struct feed *feed);                             /* accep
 
 bool         feed_is_synced(struct feed *feed);                         /* the table is complete; any thread */
 
-enum { FEED_RESOURCES = 4, FEED_CODES = 16, FEED_BUCKETS = 20 };
+enum { FEED_RESOURCES = 4, FEED_CODES = 16, FEED_BUCKETS = 20, FEED_WHY_MAX = 704 };
 
 struct feed_resource {                      /* one resource of the API */
 	const char *name;                   /* "services"; NULL: it is not read */
@@ -55,6 +55,7 @@ struct feed_resource {                      /* one resource of the API */
 	uint64_t    audits, losses;         /* audits; of those, the ones that found events lost */
 	uint64_t    octets;                 /* of responses' bodies */
 	uint64_t    silent_ns;              /* since the last of them */
+	char        failure[FEED_WHY_MAX];  /* of the last request, in the words of the log; "": since then a response has begun */
 };
 
 struct feed_code      { unsigned code; uint64_t count; };               /* of responses; code 0: there was none */

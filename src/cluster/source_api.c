@@ -5,6 +5,7 @@
  * Everything happens on the feed's thread, but wait() and count(): what those look at is guarded by the
  * mutex. */
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -102,6 +103,7 @@ static void count_resource(const struct follower *follower, struct feed_resource
 		.octets = follower->fetch.octets + follower->auditor.fetch.octets,
 		.silent_ns = reflector->heard_at,
 	};
+	snprintf(ret->failure, sizeof(ret->failure), "%s", reflector->failure);
 }
 
 static void export_counts(struct source_api *self)

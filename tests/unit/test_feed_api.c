@@ -239,7 +239,9 @@ static void test_forbidden_resource(void **state)
 	assert_non_null(find_service(f.snapshot, "shop", "web"));
 	counts = feed_counts(f.feed);
 	assert_true(resource(&counts, "services")->is_synced);
+	assert_string_equal(resource(&counts, "services")->failure, "");
 	assert_false(resource(&counts, "endpointslices")->is_synced);
+	assert_non_null(strstr(resource(&counts, "endpointslices")->failure, "answers 403: no reason given"));
 	close_feed(&f);
 }
 
