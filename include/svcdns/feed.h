@@ -38,7 +38,8 @@ struct feed_subscriber;
 
 /* Files are read once, before it returns: NULL and FILE:LINE: FIELD: why, if that fails. Later, a broken file is
  * logged and counted, and the last good table stays. An API server that is not there is waited for, but no longer than
- * api.startup_timeout_ns: then the feed is there all the same, and its snapshots say what they do not know yet. */
+ * api.startup_timeout_ns, nor once the process has been told to end (interrupt.h): then the feed is there all the same, and
+ * its snapshots say what they do not know yet. */
 struct feed *feed_open(const struct feed_config *config, struct error *error);
 void         feed_close(struct feed *feed);                             /* accepts NULL */
 

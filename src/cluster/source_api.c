@@ -12,6 +12,7 @@
 #include "follower.h"
 #include "saved.h"
 #include "source.h"
+#include "svcdns/interrupt.h"
 #include "svcdns/memory.h"
 #include "tally.h"
 
@@ -343,7 +344,7 @@ static void wait_until_synced(void *context)
 	bool has_said = false;
 
 	uv_mutex_lock(&self->mutex);
-	while (!self->is_usable) {
+	while (!self->is_usable && !interrupt_is_requested()) {
 		uint64_t passed = clock_monotonic() - begun;
 
 		if (passed >= limit)
@@ -353,9 +354,9 @@ static void wait_until_synced(void *context)
 			has_said = true;
 		}
 		uv_cond_timedwait(&self->changed, &self->mutex,
-			limit - passed < WAIT_LINE_MS * CLOCK_MS ? limit - passed : WAIT_LINE_MS * CLOCK_MS);
+			limit - passed < INTERRUPT_STEP_NS ? limit - passed : INTERRUPT_STEP_NS);
 	}
-	if (!self->is_usable)
+	if (!self->is_usable && !interrupt_is_requested())
 		log_line(LOG_WARNING, FEED_TOPIC, "starting server with unsynced Kubernetes API");
 	uv_mutex_unlock(&self->mutex);
 }
