@@ -711,3 +711,53 @@ def test_kubeconfig_with_data(svcdns, fake, pki):
                          f'client-certificate-data: {data["client.crt"]}, client-key-data: {data["client.key"]}')
     server = start_with_kubeconfig(svcdns, text)
     assert answer(server, 'web.shop') == ['10.96.0.1']
+
+
+# ---- within a cluster ------------------------------------------------------------------------------------------------
+
+
+IN_CLUSTER = '.:{PORT} {\n kubernetes cluster.local {\n startup_timeout 1s\n }\n}\n'
+
+
+def surroundings(api):
+    return {'KUBERNETES_SERVICE_HOST': '127.0.0.1', 'KUBERNETES_SERVICE_PORT': str(api.port)}
+
+
+def test_service_account(svcdns, container, fake, pki):
+    api = fake(tls=tls_context(pki), token='one')
+    authority = (pki / 'ca.crt').read_text()
+    container.give({'token': 'one\n', 'ca.crt': authority})
+    svcdns.room = container
+    server = svcdns(IN_CLUSTER, env=surroundings(api))
+    assert answer(server, 'web.shop') == ['10.96.0.1']
+    assert {r.headers['Authorization'] for r in api.requests} == {'Bearer one'}
+    container.give({'token': 'two\n', 'ca.crt': authority})
+    api.token = 'two'
+    api.put(service('new', '10.96.0.9'))
+    api.cut()
+    await_answer(server, 'new.shop', ['10.96.0.9'])
+    await_true(lambda: {r.plural for r in api.requests if r.headers['Authorization'] == 'Bearer two'} ==
+               {'namespaces', 'services', 'endpointslices'}, api.requests)
+    assert not [line for line in server.lines if '401' in line]  # nothing that anybody should see
+
+
+def test_service_account_of_another_cluster(svcdns, container, fake, pki):
+    """What is not of the account's authority is not told the token."""
+    api = fake(tls=tls_context(pki), token='one')
+    container.give({'token': 'one', 'ca.crt': (pki / 'foreign.crt').read_text()})
+    svcdns.room = container
+    server = svcdns(IN_CLUSTER, env=surroundings(api))
+    server.wait_for(r'^\[ERROR\] plugin/kubernetes: services: the API server cannot be reached: SSL certificate problem: ')
+    assert answer(server, 'web.shop') == 'SERVFAIL'
+    assert not api.requests
+    container.give({'token': 'one', 'ca.crt': (pki / 'ca.crt').read_text()})
+    await_answer(server, 'web.shop', ['10.96.0.1'])
+    server.wait_for(r'services: the API server is followed again')
+
+
+def test_no_service_account(svcdns, container, fake):
+    svcdns.room = container
+    code, error, _ = svcdns.refused(IN_CLUSTER, env=surroundings(fake()))
+    assert code == 1
+    assert ('invalid configuration: unable to read token /var/run/secrets/kubernetes.io/serviceaccount/token for the service '
+            'account due to open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file or directory') in error
