@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "svcdns/clock.h"
+#include "svcdns/interrupt.h"
 #include "svcdns/log.h"
 #include "svcdns/registry.h"
 #include "svcdns/server.h"
@@ -248,6 +249,7 @@ static void stop(struct control *control, int64_t grace_ns)
 		return;
 	control->grace_ns = grace_ns;
 	control->is_stopping = true;
+	interrupt_request();
 	sem_post(&control->wake);
 }
 

@@ -266,15 +266,10 @@ static void add_series(const struct metrics *metrics, const struct series *serie
 /* A family without labels is there from the start. */
 static void add_zero(const struct metric_family *family, struct metrics_page *page)
 {
-	if (family->labels[0].name)
-		return;
-	page_begin(page, family);
-	for (unsigned i = 0; i < metric_width(family); i++)
-		page_number(page, 0);
-	page_end(page);
+	if (!family->labels[0].name)
+		page_zero(page, family);
 }
 
-/* The zeros come last, so that of two histograms alike the one that was counted in is written. */
 static void gather(struct metrics *metrics, struct metrics_page *page)
 {
 	pthread_mutex_lock(&metrics->mutex);

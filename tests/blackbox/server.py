@@ -15,6 +15,8 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
         writes the Corefile (and files beside it), starts the program with -conf on it, and returns a Server once it
         serves. {PORT}, {PORT2}, … {PORT9} become free ports, the same in every server of a test, {DIR} the folder of the
         files. corefile=None starts it without -conf, in that folder. A start that fails fails the test.
+    svcdns.begin(corefile, *arguments, files=…, env=…)
+        the same without waiting: server.wait_until_serving() does.
     svcdns.refused(corefile, *arguments, files=…, env=…)
         for what is to be refused: returns (exit code, text on stderr, text on stdout).
     svcdns.port(), svcdns.port(2), svcdns.folder
@@ -146,12 +148,15 @@ class Lab:
     def environment(self, env):
         return {**os.environ, **(env or {})}
 
-    def __call__(self, corefile, *arguments, files=None, env=None):
+    def begin(self, corefile, *arguments, files=None, env=None):
         self.write(corefile, files)
         server = Server(self, self.command(corefile, arguments), self.environment(env))
         self.servers.append(server)
+        return server
+
+    def __call__(self, corefile, *arguments, files=None, env=None):
+        server = self.begin(corefile, *arguments, files=files, env=env)
         server.wait_until_serving()
-        server.is_expected_to_run = True
         return server
 
     def refused(self, corefile, *arguments, files=None, env=None):
@@ -208,9 +213,13 @@ class Server:
             return line()
 
     def wait_until_serving(self):
-        if not self.quiet:
+        if self.quiet:
+            self.wait_for_the_port()
+        else:
             self.wait_for(r'^svcdns-')
-            return
+        self.is_expected_to_run = True
+
+    def wait_for_the_port(self):
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:  # there is nothing to wait for but the port
             assert self.process.poll() is None, self.errors()

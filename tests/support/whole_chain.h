@@ -61,7 +61,6 @@ static inline void whole_chain_set_up(
 		return;
 	whole->setup.plugin = registration->plugin;
 	whole->setup.directive = directive;
-	whole->setup.directives = directive;
 	config = registration->plugin->setup(&whole->setup, error);
 	if (!config || (registration->plugin->open && !registration->plugin->open(config, error))) {
 		fprintf(stderr, "%s\n", error->message);
@@ -82,6 +81,7 @@ static inline void whole_chain_start(struct whole_chain *whole, const char *core
 	if (!corefile_parse(&whole->corefile, "Corefile", corefile, strlen(corefile), registry_knows, &error))
 		abort();
 	whole->setup.arena = &whole->corefile.arena;
+	whole->setup.directives = whole->corefile.blocks->directives;
 	whole->site = (struct place_site){"dns://:53", "."};
 	whole->place =
 		(struct place){.sites = &whole->site, .site_count = 1, .view = "", .identity = ". #0", .plugins = whole->plugins};
