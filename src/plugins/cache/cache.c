@@ -244,7 +244,8 @@ static void destroy_stores(void *object)
 	memory_free(stores);
 }
 
-/* What is in a cache came from the plugins below it: while they say the same, the next configuration has it. */
+/* What is in a cache came from the plugins below it: while they say the same, the next configuration has it.
+ */
 static void make_key(const struct setup *setup, struct buffer *ret)
 {
 	const struct registration *r = registry;
@@ -266,7 +267,8 @@ static bool open_stores(void *config, struct error *error)
 
 	cache->is_used = arena_alloc(setup->arena, setup->place->site_count * sizeof(*cache->is_used));
 	make_key(setup, &key);
-	cache->kept = kept_take(setup->kept, key.bytes, create_stores, (void *)cache->settings, destroy_stores, error);
+	cache->kept = kept_take(
+		setup->kept, key.bytes, create_stores, (void *)cache->settings, destroy_stores, error);
 	buffer_finish(&key);
 	cache->hash_key = cache->kept->hash_key;
 	cache->success = cache->kept->success;

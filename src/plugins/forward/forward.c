@@ -118,8 +118,8 @@ static bool take_pools(void *config, struct error *error)
 
 	(void)error;
 	for (size_t i = 0; i < forwards->count; i++)
-		forwards->forwards[i]->pool = pool_take(
-			forwards->setup, forwards->directive, i, &forwards->forwards[i]->upstream);
+		forwards->forwards[i]->pool =
+			pool_take(forwards->setup, forwards->directive, i, &forwards->forwards[i]->upstream);
 	return true;
 }
 

@@ -1,5 +1,5 @@
-/* The feed outlives a configuration that follows the same objects in the same place: what it has read need not be
- * read again, and it answers all the while. So it owns all that its configuration consists of. */
+/* The feed outlives a configuration that follows the same objects in the same place: what it has read need
+ * not be read again, and it answers all the while. So it owns all that its configuration consists of. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -92,8 +92,8 @@ static void add_file(struct buffer *key, const char *path)
 
 static void make_key(const struct kubernetes *kubernetes, struct buffer *ret)
 {
-	static const char *const no_matter[] = {
-		"ttl", "fallthrough", "pods", "ignore", "zonal", NULL}; /* of names, not of what is followed */
+	static const char *const no_matter[] = {"ttl", "fallthrough", "pods", "ignore", "zonal",
+		NULL}; /* of names, not of what is followed */
 
 	setup_key(kubernetes->setup, "kubernetes", ret);
 	setup_key_add(ret, kubernetes->directive, no_matter);

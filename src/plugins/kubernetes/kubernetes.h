@@ -26,8 +26,9 @@ struct kubernetes { /* lifetime: configuration */
 						 made of */
 	size_t local_count;
 	struct resolv_conf machine; /* its search list is the end of every Pod's */
-	struct selector *labels, *namespace_labels; /* until open(), as feed_config.api.access; then they are the feed's */
-	struct words files;			    /* that feed_config.api.access was made of */
+	struct selector *labels,
+		*namespace_labels; /* until open(), as feed_config.api.access; then they are the feed's */
+	struct words files;	   /* that feed_config.api.access was made of */
 	struct feed_config feed_config;
 	struct kept_feed *kept;	   /* from open() to close() */
 	struct feed *_Atomic feed; /* its */
