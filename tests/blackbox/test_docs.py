@@ -176,7 +176,8 @@ def test_manual_page():
     assert 'svcdns' in done.stdout
 
 
-@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))],
+@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md')),
+                                  *sorted((ROOT / 'docker').rglob('*.md'))],
                          ids=lambda page: str(page.relative_to(ROOT)))
 def test_links(page):
     """Files that are linked are there, and so are the headings in them."""
