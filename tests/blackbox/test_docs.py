@@ -23,6 +23,7 @@ from server import ROOT, program
 
 PAGES = sorted((ROOT / 'docs/plugins').glob('*.md'))
 HEADINGS = ['Name', 'Description', 'Syntax', 'Examples', 'Metrics', 'Bugs']
+MIGRATING = (ROOT / 'docs/migrating-from-coredns.md').read_text()
 FENCE = re.compile(r'^```(.*)\n((?:(?!```).*\n)*)^```$', re.MULTILINE)
 OPTIONS = re.compile(r'struct option \w+\[\] = \{(.*?)\n\};', re.DOTALL)
 SOURCES = {name: [*glob.glob(f'{ROOT}/src/plugins/{name}.c'), *glob.glob(f'{ROOT}/src/plugins/{name}/*.c')]
@@ -142,6 +143,17 @@ def test_readme_names_every_plugin():
     assert re.findall(r'[a-z]\w+', re.sub(r'\(.*?\)', '', row[1])) == built_in()
 
 
+def test_migrating_names_what_is_not_built():
+    known = re.findall(r'\bKNOWN\((\w+)\) ?\\?$', (ROOT / 'src/plugins/registry.c').read_text(), re.MULTILINE)
+    told = re.search(r'^\* of the plugins: (.*?);$', MIGRATING, re.MULTILINE | re.DOTALL)[1]
+    assert re.findall(r'`(\w+)`', told) == sorted(known) != []
+
+
+def test_migrating_applies_what_is_there():
+    folders = re.findall(r'(?:-k|cd) (docker/\S+)', MIGRATING)
+    assert [folder for folder in folders if not (ROOT / folder / 'kustomization.yaml').exists()] == []
+
+
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
 class TestPage:
     def test_headings(self, page):
@@ -176,13 +188,15 @@ def test_manual_page():
     assert 'svcdns' in done.stdout
 
 
-@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))],
+@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md')),
+                                  *sorted((ROOT / 'docker').rglob('*.md'))],
                          ids=lambda page: str(page.relative_to(ROOT)))
 def test_links(page):
     """Files that are linked are there, and so are the headings in them."""
     for target in re.findall(r'\]\(([^)]+)\)', FENCE.sub('', page.read_text())):
         path, _, anchor = target.partition('#')
-        assert '://' in target or (page.parent / path).exists(), target
+        there = page.parent / path if path else page
+        assert '://' in target or there.exists(), target
         if anchor:
-            headings = re.findall(r'^#+ (.*)$', (page.parent / path).read_text(), re.MULTILINE)
+            headings = re.findall(r'^#+ (.*)$', there.read_text(), re.MULTILINE)
             assert anchor in [re.sub(r'[^\w -]', '', heading).lower().replace(' ', '-') for heading in headings], target
