@@ -32,6 +32,9 @@ def base(tmp_path_factory):
     """A tar file of a minimal Debian 12."""
     if os.geteuid() != 0 or subprocess.run(['unshare', '--mount', '--net', 'true'], capture_output=True).returncode != 0:
         pytest.skip('needs root, and namespaces of its own')
+    missing = [name for name in ('buildah', 'debootstrap') if not shutil.which(name)]
+    if missing:
+        pytest.skip(f'not installed: {missing}')
     if not BASE.exists():
         folder = tmp_path_factory.mktemp('base')
         run('debootstrap', '--variant=minbase', 'bookworm', folder, mirror())
