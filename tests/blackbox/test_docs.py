@@ -181,11 +181,38 @@ def test_every_flag_is_told(page):
     assert [flag for flag in flags() if not re.search(rf'{re.escape(flag)}\b', text)] == []
 
 
-def test_manual_page():
-    done = subprocess.run(['man', '-l', '--warnings', '-Tutf8', ROOT / 'docs/svcdns.1'], capture_output=True, text=True,
+@pytest.mark.parametrize('page', ['svcdns.1', 'Corefile.5'])
+def test_manual_page(page):
+    done = subprocess.run(['man', '-l', '--warnings', '-Tutf8', ROOT / 'docs' / page], capture_output=True, text=True,
                           env={**os.environ, 'LC_ALL': 'C.UTF-8'}, timeout=60)
     assert (done.returncode, done.stderr) == (0, '')
     assert 'svcdns' in done.stdout
+
+
+def test_corefile_manual_names_every_plugin():
+    """In the order in which they are asked."""
+    order = re.findall(r'^\tBUILT\((\w+)\)', (ROOT / 'src/plugins/registry.c').read_text(), re.MULTILINE)
+    section = re.search(r'^\.SH PLUGINS\n(.*?)^\.SH', (ROOT / 'docs/Corefile.5').read_text(), re.MULTILINE | re.DOTALL)[1]
+    told = re.findall(r'^\.TP\n\.B (\w+)\n[A-Z].*\.$', section, re.MULTILINE)
+    assert told == order
+    assert sorted(told) == built_in()
+
+
+def corefiles_of_manual():
+    """The examples of Corefile(5), as a reader sees them."""
+    examples = (ROOT / 'docs/Corefile.5').read_text().split('.SH EXAMPLES\n')[1]
+    texts = re.findall(r'^\.RS\n(.*?)^\.RE', examples, re.MULTILINE | re.DOTALL)
+    return [text.replace('\\&', '').replace('\\-', '-') for text in texts]
+
+
+def test_corefile_manual_examples(svcdns, room):
+    room.resolv_conf('nameserver 192.0.2.1\n')  # nothing is there, in a room
+    svcdns.room = room
+    cluster, laptop = corefiles_of_manual()
+    here = cluster.replace('pods insecure', f'pods insecure\ntable {ROOT}/zones/shop.yaml')  # no API server
+    svcdns(here)
+    assert room.run('dig', '@127.0.0.1', 'product-service-svc.default.svc.cluster.local', '+short').stdout == '10.96.10.2\n'
+    svcdns(laptop, '-dns.port', '{PORT}', env={'UPSTREAM': '192.0.2.1'})
 
 
 @pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md')),
