@@ -182,6 +182,24 @@ static void on_prepare(uv_prepare_t *prepare)
 		uv_stop(&w->loop);
 }
 
+static void on_spin(uv_idle_t *spin)
+{
+	struct net_worker *w = CONTAINER_OF(spin, struct net_worker, spin);
+
+	for (struct udp *udp = w->udp; udp; udp = udp->next)
+		if (udp->is_busy)
+			udp_serve_busy(udp);
+}
+
+void net_worker_count_busy(struct net_worker *w, bool is_more)
+{
+	w->busy += is_more ? 1 : -1u;
+	if (w->busy)
+		uv_idle_start(&w->spin, on_spin);
+	else
+		uv_idle_stop(&w->spin);
+}
+
 static void on_tick(uv_timer_t *tick)
 {
 	struct net_worker *w = CONTAINER_OF(tick, struct net_worker, tick);
@@ -221,6 +239,7 @@ static void on_wake(uv_async_t *wake)
 
 static void open_handles(struct net_worker *w)
 {
+	uv_idle_init(&w->loop, &w->spin);
 	uv_prepare_init(&w->loop, &w->prepare);
 	uv_prepare_start(&w->prepare, on_prepare);
 	uv_timer_init(&w->loop, &w->tick);
@@ -234,6 +253,7 @@ static void open_handles(struct net_worker *w)
 static void close_handles(struct net_worker *w)
 {
 	flush(w); /* what end() had delivered */
+	uv_close((uv_handle_t *)&w->spin, NULL);
 	uv_close((uv_handle_t *)&w->prepare, NULL);
 	uv_close((uv_handle_t *)&w->tick, NULL);
 	uv_close((uv_handle_t *)&w->grace, NULL);

@@ -42,6 +42,8 @@ struct net_worker {
 	struct udp_batch *batch;	     /* owned */
 	struct udp *udp;		     /* a list; owned */
 	struct tcp tcp;
+	uv_idle_t spin;	      /* while sockets are busy */
+	unsigned busy;	      /* how many are */
 	uv_prepare_t prepare; /* before the loop waits: sends what was delivered meanwhile */
 	uv_timer_t tick;      /* an idle worker lets go of what is out of date, too */
 	uv_timer_t grace;
@@ -69,6 +71,8 @@ void net_worker_change(struct net_worker *w, const struct net_change *change);
 void net_worker_retire(struct net_worker *w, int64_t grace_ns);
 void net_worker_stop(struct net_worker *w, int64_t grace_ns);
 void net_worker_join(struct net_worker *w); /* and frees what it held */
+/* One more or less of its sockets is busy: as long as there is one, the loop does not wait. */
+void net_worker_count_busy(struct net_worker *w, bool is_more);
 
 static inline void tenure_refresh(const struct tenure *tenure, struct worker *worker)
 {

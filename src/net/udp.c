@@ -178,7 +178,7 @@ static void on_event(uv_poll_t *poll, int status, int events);
 
 static void watch(struct udp *udp)
 {
-	int events = udp->is_blocked ? UV_WRITABLE : udp->is_draining ? 0 : UV_READABLE;
+	int events = udp->is_blocked ? UV_WRITABLE : udp->is_draining || udp->is_busy ? 0 : UV_READABLE;
 
 	if (events)
 		uv_poll_start(&udp->poll, events, on_event);
@@ -242,14 +242,14 @@ static void serve(struct udp *udp, struct request *request)
 	}
 }
 
-/* One batch; the slots that were read are empty meanwhile. False: there is no more to read now. */
-static bool serve_batch(struct udp *udp)
+/* One batch; the slots that were read are empty meanwhile. Returns how many queries there were. */
+static unsigned serve_batch(struct udp *udp)
 {
 	struct udp_batch *batch = udp->owner->batch;
 	int count = recvmmsg(udp->fd, batch->receive, BATCH, MSG_DONTWAIT, NULL);
 
 	if (count <= 0)
-		return false;
+		return 0;
 	net_worker_turn(udp->owner);
 	for (unsigned i = 0; i < (unsigned)count; i++)
 		read_query(udp, batch->requests[i], &batch->receive[i]);
@@ -260,7 +260,35 @@ static bool serve_batch(struct udp *udp)
 	udp_flush(udp);
 	for (unsigned i = 0; i < (unsigned)count; i++)
 		fill_slot(batch, i); /* with requests that have just been used: their memory is still near */
-	return count == BATCH && !udp->is_blocked;
+	return (unsigned)count;
+}
+
+/* Batches as long as they are full. Returns what the last one had; BATCH: there is more to read now. */
+static unsigned serve_batches(struct udp *udp)
+{
+	unsigned count = BATCH;
+
+	for (int round = 0; count == BATCH && !udp->is_blocked && round < ROUNDS; round++)
+		count = serve_batch(udp);
+	return udp->is_blocked ? 0 : count;
+}
+
+/* The kernel wakes whoever polls a socket for every datagram that comes in, which costs a fortieth of an
+ * answer. A socket that always has more is not polled, but read in every round of the loop, until it has
+ * nothing. */
+static void set_busy(struct udp *udp, bool is_busy)
+{
+	if (udp->is_busy == is_busy)
+		return;
+	udp->is_busy = is_busy;
+	net_worker_count_busy(udp->owner, is_busy);
+	watch(udp);
+}
+
+void udp_serve_busy(struct udp *udp)
+{
+	if (!serve_batches(udp))
+		set_busy(udp, false);
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -271,9 +299,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
 		watch(udp); /* libuv has stopped; reading takes the error off the socket */
 	if (events & UV_WRITABLE)
 		udp_flush(udp);
-	for (int round = 0; !udp->is_blocked && round < ROUNDS; round++)
-		if (!serve_batch(udp))
-			break;
+	if (serve_batches(udp) == BATCH)
+		set_busy(udp, true);
 }
 
 void udp_start(struct udp *udp, size_t listener, const struct router *router)
@@ -285,10 +312,9 @@ void udp_start(struct udp *udp, size_t listener, const struct router *router)
 
 void udp_drain(struct udp *udp)
 {
-	for (int round = 0; !udp->is_blocked && round < ROUNDS; round++)
-		if (!serve_batch(udp))
-			break;
+	serve_batches(udp);
 	udp->is_draining = true;
+	set_busy(udp, false);
 	watch(udp);
 }
 

@@ -20,6 +20,7 @@ struct udp {
 	bool is_wildcard;
 	bool is_blocked;  /* the kernel took no more: no reading until it does */
 	bool is_draining; /* no reading any more */
+	bool is_busy;	  /* read in every round of the loop, without being polled */
 	union address local;
 	struct request *outgoing, **outgoing_end; /* replies in the order in which they became ready */
 };
@@ -30,9 +31,10 @@ void udp_batch_free(struct udp_batch *batch);
 /* Takes over the descriptor, and begins to read. */
 struct udp *udp_create(struct net_worker *owner, const union address *address, int fd);
 void udp_start(struct udp *udp, size_t listener, const struct router *router);
-void udp_flush(struct udp *udp); /* sends what it can of outgoing */
-void udp_drain(struct udp *udp); /* answers what the kernel holds, then reads no more */
-void udp_close(struct udp *udp); /* the loop has to run once more; a retired one is freed then */
-void udp_free(struct udp *udp);	 /* any other, after the loop's end */
+void udp_serve_busy(struct udp *udp); /* one that is_busy, once in a round of the loop */
+void udp_flush(struct udp *udp);      /* sends what it can of outgoing */
+void udp_drain(struct udp *udp);      /* answers what the kernel holds, then reads no more */
+void udp_close(struct udp *udp);      /* the loop has to run once more; a retired one is freed then */
+void udp_free(struct udp *udp);	      /* any other, after the loop's end */
 
 #endif
