@@ -57,6 +57,18 @@ static enum verdict go_up(struct request *request, enum verdict verdict)
 	return verdict;
 }
 
+/* Nobody has answered. The last plugin is named, as in CoreDNS: in a block with several, it tells which block
+ * it is. */
+static enum verdict fail_at_end(struct request *request)
+{
+	const struct chain *chain = request->chain;
+
+	if (!chain->count)
+		return request_fail(request, RCODE_SERVFAIL, "no next plugin found");
+	return request_fail(request, RCODE_SERVFAIL, "plugin/%s: no next plugin found",
+		chain->links[chain->count - 1].plugin->name);
+}
+
 static enum verdict go_down(struct request *request)
 {
 	for (; request->position < request->chain->count; request->position++) {
@@ -66,7 +78,7 @@ static enum verdict go_down(struct request *request)
 		if (verdict != VERDICT_NEXT)
 			return verdict;
 	}
-	return request_fail(request, RCODE_SERVFAIL, "no next plugin found");
+	return fail_at_end(request);
 }
 
 /* What follows from the verdict of the plugin at request->position. */

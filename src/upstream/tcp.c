@@ -233,3 +233,8 @@ void tcp_send(struct tcp_channel *channel, struct attempt *attempt)
 		uv_timer_start(&channel->timer, on_tick, TICK_MS, TICK_MS);
 	ares_send(channel->ares, query, (int)length, on_answer, ticket);
 }
+
+int tcp_descriptor(const struct tcp_channel *channel)
+{
+	return channel->sockets ? channel->sockets->fd : -1;
+}

@@ -11,5 +11,7 @@ void tcp_channel_free(struct tcp_channel *channel);    /* when its handles are c
 /* Sends the query of the attempt's exchange; what becomes of it is told later, also if it could not be sent.
  */
 void tcp_send(struct tcp_channel *channel, struct attempt *attempt);
+/* Of the connection, which may not have come about yet; -1: there is none. */
+int tcp_descriptor(const struct tcp_channel *channel);
 
 #endif

@@ -373,7 +373,13 @@ def test_no_upstream_answers(svcdns, upstreams):
     server = start(svcdns, *upstreams(silence, silence), options='')
     names = [f'n{i}.test.' for i in range(100)]
     assert ask_all(server, names) == {name: 'SERVFAIL' for name in names}
-    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: .*i/o timeout')
+    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: read udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: i/o timeout$')
+
+
+def test_no_upstream_answers_over_tcp(svcdns, upstreams):
+    server = start(svcdns, upstreams(silence), options='')
+    assert ask(server, 'n0.test.', tcp=True) == 'SERVFAIL'
+    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: read tcp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: i/o timeout$')
 
 
 def test_lossy_way(svcdns, upstreams):
