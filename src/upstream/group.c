@@ -161,12 +161,8 @@ bool attempt_send(struct attempt *attempt, struct server *server, char *ret_reas
 	attempt->server = server;
 	attempt->serial++;
 	attempt->sent = server->group->worker->now;
-	attempt->is_under_way = true;
-	if (attempt->exchange->is_tcp) {
-		tcp_send(server->tcp, attempt);
-		return true;
-	}
-	attempt->is_under_way = udp_send(server->pool, attempt, ret_reason, size);
+	attempt->is_under_way = attempt->exchange->is_tcp ? tcp_send(server->tcp, attempt, ret_reason, size)
+							  : udp_send(server->pool, attempt, ret_reason, size);
 	return attempt->is_under_way;
 }
 

@@ -366,7 +366,22 @@ def test_no_upstream_is_there(svcdns, upstreams, tcp):
     server = start(svcdns, *absent, options='')
     for i in range(5):  # before and after they are known to be down
         assert ask(server, f'n{i}.test.', tcp=tcp) == 'SERVFAIL'
-    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: .*connection refused')
+    what = r'dial tcp 127\.0\.0\.1:\d+: connect' if tcp else r'read udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: read'
+    server.wait_for(rf'^\[ERROR\] plugin/errors: 2 n0\.test\. A: {what}: connection refused$')
+
+
+def test_upstream_out_of_reach(svcdns, upstreams, room):
+    svcdns.room = room                                # its network has no way to other addresses
+    server = svcdns('''
+        .:{PORT} {
+            errors
+            forward . 203.0.113.1 {
+                force_tcp
+            }
+        }
+    ''')
+    room.run('dig', '@127.0.0.1', '-p', svcdns.port(), '+tries=1', 'a.test')
+    server.wait_for(r'^\[ERROR\] plugin/errors: 2 a\.test\. A: dial tcp 203\.0\.113\.1:53: connect: network is unreachable$')
 
 
 def test_no_upstream_answers(svcdns, upstreams):
