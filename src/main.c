@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "svcdns/clock.h"
+#include "svcdns/interrupt.h"
 #include "svcdns/log.h"
 #include "svcdns/registry.h"
 #include "svcdns/server.h"
@@ -27,7 +28,7 @@ enum { EXIT_FORCED = 2, EXIT_USAGE = 2 };
 struct settings {
 	struct server_options server;
 	const char *pidfile; /* NULL or "": none */
-	bool plugins, quiet, version;
+	bool plugins, quiet, validate, version;
 };
 
 struct flag {
@@ -45,6 +46,7 @@ static const struct flag flags[] = {
 	{"pidfile", false, offsetof(struct settings, pidfile), "Path to write pid file"},
 	{"plugins", true, offsetof(struct settings, plugins), "List installed plugins"},
 	{"quiet", true, offsetof(struct settings, quiet), "Quiet mode (no initialization output)"},
+	{"validate", true, offsetof(struct settings, validate), "Check the Corefile and exit"},
 	{"version", true, offsetof(struct settings, version), "Show version"},
 };
 
@@ -218,11 +220,12 @@ struct control {
 	sigset_t signals;
 	pthread_t thread;
 	const char *_Atomic pidfile; /* that is to be removed; NULL: none */
-	sem_t stop;		     /* posted once: grace_ns is set then */
+	sem_t wake;		     /* posted when one of the next two was set */
+	_Atomic bool is_stopping;    /* grace_ns was set before */
+	_Atomic unsigned reloads;    /* that are asked for */
 	int64_t grace_ns;
 	_Atomic bool is_over; /* the thread is to return at the next signal, whichever it is */
-	bool is_stopping;     /* the rest is the signal thread's own */
-	unsigned interrupts;
+	unsigned interrupts;  /* the signal thread's own */
 };
 
 static void remove_pidfile(struct control *control)
@@ -244,9 +247,10 @@ static void stop(struct control *control, int64_t grace_ns)
 {
 	if (control->is_stopping)
 		return;
-	control->is_stopping = true;
 	control->grace_ns = grace_ns;
-	sem_post(&control->stop);
+	control->is_stopping = true;
+	interrupt_request();
+	sem_post(&control->wake);
 }
 
 static void on_signal(struct control *control, int signal)
@@ -267,7 +271,8 @@ static void on_signal(struct control *control, int signal)
 		log_line(LOG_INFO, NULL, "SIGQUIT: Quitting process immediately");
 		quit(control, EXIT_SUCCESS);
 	} else if (signal == SIGUSR1) {
-		log_line(LOG_ERROR, NULL, "SIGUSR1: reloading is not built into this version");
+		control->reloads++;
+		sem_post(&control->wake);
 	} else {
 		log_line(LOG_ERROR, NULL, "SIGUSR2: upgrading is not built into this version");
 	}
@@ -294,7 +299,7 @@ static void begin_signals(struct control *control)
 		sigaddset(&control->signals, obeyed[i]);
 	for (size_t i = 0; i < ARRAY_LENGTH(ignored); i++)
 		signal(ignored[i], SIG_IGN);
-	sem_init(&control->stop, 0, 0);
+	sem_init(&control->wake, 0, 0);
 	pthread_sigmask(SIG_BLOCK, &control->signals, NULL);
 	if (pthread_create(&control->thread, NULL, take_signals, control) != 0)
 		abort();
@@ -305,7 +310,7 @@ static void end_signals(struct control *control)
 	atomic_store(&control->is_over, true);
 	pthread_kill(control->thread, SIGUSR1);
 	pthread_join(control->thread, NULL);
-	sem_destroy(&control->stop);
+	sem_destroy(&control->wake);
 }
 
 /* CoreDNS has as many threads as Go's runtime is told. */
@@ -316,6 +321,54 @@ static unsigned workers_from_environment(void)
 	long workers = text ? strtol(text, &end, 10) : 0;
 
 	return text && !*end && workers > 0 && workers <= WORKERS_MAX ? (unsigned)workers : 0;
+}
+
+static void reload(struct server *server)
+{
+	struct error error = {0};
+
+	log_line(LOG_INFO, NULL, "SIGUSR1: Reloading");
+	if (!server_reread(server, &error))
+		log_line(LOG_ERROR, NULL, "SIGUSR1: %s", error.message);
+}
+
+/* Until something is asked for, or it is time to look at the Corefile. */
+static void await(struct control *control, uint64_t due)
+{
+	struct timespec until = {.tv_sec = (time_t)(due / CLOCK_S), .tv_nsec = (long)(due % CLOCK_S)};
+
+	if (due == UINT64_MAX)
+		sem_wait(&control->wake);
+	else
+		sem_clockwait(&control->wake, CLOCK_MONOTONIC, &until);
+}
+
+static void run(struct server *server, struct control *control)
+{
+	while (!control->is_stopping) {
+		uint64_t due = server_next_look(server);
+
+		if (control->reloads) {
+			control->reloads--;
+			reload(server);
+		} else if (clock_monotonic() >= due) {
+			server_look(server);
+		} else {
+			await(control, due);
+		}
+	}
+}
+
+static int validate(const struct settings *settings)
+{
+	struct error error = {0};
+
+	if (server_validate(&settings->server, &error)) {
+		puts("Corefile is valid");
+		return EXIT_SUCCESS;
+	}
+	fprintf(stderr, "%s\n", error.message);
+	return EXIT_FAILURE;
 }
 
 static int serve(const struct settings *settings, struct control *control)
@@ -330,8 +383,7 @@ static int serve(const struct settings *settings, struct control *control)
 	if (settings->pidfile && *settings->pidfile && write_pidfile(settings->pidfile))
 		atomic_store(&control->pidfile, settings->pidfile);
 	print_version();
-	while (sem_wait(&control->stop) != 0)
-		;
+	run(server, control);
 	server_stop(server, control->grace_ns);
 	remove_pidfile(control);
 	return EXIT_SUCCESS;
@@ -351,6 +403,8 @@ int main(int argc, char **argv)
 	if (settings.version || settings.plugins)
 		return EXIT_SUCCESS;
 	settings.server.workers = workers_from_environment();
+	if (settings.validate)
+		return validate(&settings);
 	begin_signals(&control);
 	log_set_quiet(settings.quiet);
 	log_start();

@@ -17,6 +17,7 @@ struct chain {
 	unsigned     count;
 	unsigned     looking[CHAIN_LOOKING_MAX]; /* indices of the links with look_ahead(); set by chain_lay_out() */
 	unsigned     looking_count;
+	unsigned    *waiting;               /* counts requests that a plugin has made pending; NULL: nobody wants to know */
 };
 
 /* Gives every link its place in the request state, and finds those that look ahead; aborts if REQUEST_STATE_MAX does not hold them (a bug). */

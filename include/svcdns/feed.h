@@ -38,13 +38,14 @@ struct feed_subscriber;
 
 /* Files are read once, before it returns: NULL and FILE:LINE: FIELD: why, if that fails. Later, a broken file is
  * logged and counted, and the last good table stays. An API server that is not there is waited for, but no longer than
- * api.startup_timeout_ns: then the feed is there all the same, and its snapshots say what they do not know yet. */
+ * api.startup_timeout_ns, nor once the process has been told to end (interrupt.h): then the feed is there all the same, and
+ * its snapshots say what they do not know yet. */
 struct feed *feed_open(const struct feed_config *config, struct error *error);
 void         feed_close(struct feed *feed);                             /* accepts NULL */
 
 bool         feed_is_synced(struct feed *feed);                         /* the table is complete; any thread */
 
-enum { FEED_RESOURCES = 4, FEED_CODES = 16, FEED_BUCKETS = 20 };
+enum { FEED_RESOURCES = 4, FEED_CODES = 16, FEED_BUCKETS = 20, FEED_WHY_MAX = 704 };
 
 struct feed_resource {                      /* one resource of the API */
 	const char *name;                   /* "services"; NULL: it is not read */
@@ -55,6 +56,7 @@ struct feed_resource {                      /* one resource of the API */
 	uint64_t    audits, losses;         /* audits; of those, the ones that found events lost */
 	uint64_t    octets;                 /* of responses' bodies */
 	uint64_t    silent_ns;              /* since the last of them */
+	char        failure[FEED_WHY_MAX];  /* of the last request, in the words of the log; "": since then a response has begun */
 };
 
 struct feed_code      { unsigned code; uint64_t count; };               /* of responses; code 0: there was none */
@@ -67,6 +69,7 @@ struct feed_counts {
 	uint64_t reads, failures;           /* of the files, the first time included; of those, the times it was refused */
 	struct feed_code codes[FEED_CODES]; /* the first with a count of 0 ends them */
 	struct feed_histogram requests;     /* from a request to the head of its response */
+	struct feed_histogram limiter_waits;    /* of every request, for qps and max_inflight; bounds as requests has them */
 	struct feed_histogram cluster_ip, headless;     /* from a change of endpoints in the cluster, as their controller notes
 							 * it, to the snapshot that has it; by the kind of their Service */
 	uint64_t saved_age_s;               /* of the saved table that the answers come from; 0: they come from the API */

@@ -21,6 +21,10 @@ struct http;
 struct http_endpoint;
 
 struct http *http_create(void);
+/* Between these two, an endpoint that is opened is not asked where another one serves its path already: on the second call,
+ * both are. */
+void         http_hold(struct http *http);
+void         http_release(struct http *http);
 void         http_stop(struct http *http);  /* closes every address; endpoints stay valid, nobody calls them any more */
 void         http_destroy(struct http *http);           /* accepts NULL; every endpoint has been closed */
 

@@ -15,6 +15,10 @@
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
+/* What is shown where several collectors, those of several server blocks, give samples with the same labels. BY_TYPE: the sum of
+ * counters, the greatest of gauges. Histograms are always added up. */
+enum metric_alike { METRIC_BY_TYPE, METRIC_SUM, METRIC_GREATEST, METRIC_LEAST };
+
 struct metric_label {
 	const char        *name;            /* NULL ends the list */
 	const char *const *values;          /* all that it can have, NULL behind the last; NULL: each series has one of its own */
@@ -23,6 +27,7 @@ struct metric_label {
 struct metric_family {                      /* a constant of whoever counts */
 	const char         *name, *help;
 	enum metric_type    type;
+	enum metric_alike   alike;
 	struct metric_label labels[METRIC_LABELS_MAX];          /* in alphabetical order */
 	const uint64_t     *bounds;         /* of a histogram: upper bounds in ascending order, without the infinite one */
 	unsigned            bound_count;
@@ -98,12 +103,17 @@ void metrics_declare(struct metrics *metrics, const struct metric_family *const 
 struct cell *metrics_cells(struct metrics *metrics, unsigned worker, const struct metric_family *family,
 	const char *const *values);
 
-/* What is looked up when the page is written: collect() calls metrics_sample(), on whichever thread writes it. */
-void metrics_attach(struct metrics *metrics, void (*collect)(void *config, struct metrics_page *page), void *config);
-void metrics_detach(struct metrics *metrics, const void *config);
-/* A value of a counter or gauge, `values` for all of its labels. Of two for the same labels the greater one is shown. */
+struct metrics_collector {
+	void (*collect)(void *config, struct metrics_page *page);
+	void  *config;
+};
+
+/* What is looked up when the page is written: collect() calls metrics_sample(), on whichever thread writes it. The list takes
+ * the place of the last one, and is the caller's: it stays as it is until there is another. */
+void metrics_set_collectors(struct metrics *metrics, const struct metrics_collector *collectors, size_t count);
+/* A value of a counter or gauge, `values` for all of its labels. */
 void metrics_sample(struct metrics_page *page, const struct metric_family *family, const char *const *values, double value);
-/* A histogram: `numbers` as cells would have them, metric_width(). Of two for the same labels the first is shown. */
+/* A histogram: `numbers` as cells would have them, metric_width(). */
 void metrics_sample_histogram(struct metrics_page *page, const struct metric_family *family, const char *const *values,
 	const uint64_t *numbers);
 

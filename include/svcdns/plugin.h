@@ -6,6 +6,7 @@
 #include "svcdns/error.h"
 #include "svcdns/request.h"
 
+struct buffer;
 struct metric_family;
 struct metrics_page;
 struct setup;
@@ -43,8 +44,9 @@ struct plugin {
 	/* Name `index` of the search list that the client of a request has, in lower case; false: the list is at its end, or
 	 * there is none. */
 	bool (*find_search_name)(void *self, const struct request *request, unsigned index, struct name *ret);
-	/* Whether it could answer now; for the ready plugin. Any thread, and also while open() has not returned yet. */
-	bool (*is_ready)(void *config);
+	/* Whether it could answer now; for the ready plugin. Any thread, and also while open() has not returned yet. False: it
+	 * may have added to ret_why what it waits for, a line for each thing, without a newline at the end. */
+	bool (*is_ready)(void *config, struct buffer *ret_why);
 	/* Adds what is looked up, not counted, to a page of metrics; between open() and close(), on the page's thread. */
 	void (*collect)(void *config, struct metrics_page *page);
 	/* The server is about to go and serves on meanwhile: this may take its time. On the main thread, in the order of the

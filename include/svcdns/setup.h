@@ -3,6 +3,7 @@
 #define SVCDNS_SETUP_H
 
 #include "svcdns/arena.h"
+#include "svcdns/buffer.h"
 #include "svcdns/dispenser.h"
 #include "svcdns/options.h"
 #include "svcdns/plugin.h"
@@ -34,12 +35,19 @@ struct place {
 	const struct place_site   *sites;   /* every zone at every address; struct route has an index into them */
 	size_t                     site_count;
 	const char                *view;    /* "": the block has none */
+	const char                *identity;/* by which it is found again in the next configuration (kept.h) */
 	const struct place_plugin *plugins; /* in the order of the registry */
 	size_t                     plugin_count;
 };
 
+struct reload {                             /* of the Corefile; the reload plugin fills it, of several blocks the first */
+	bool    is_wanted;
+	int64_t interval, jitter;           /* ns between two looks at it; the interval varies by half of jitter either way */
+};
+
 struct cell;
 struct http;
+struct kept;
 struct metric_family;
 struct metrics;
 
@@ -55,6 +63,7 @@ struct setup {
 	const struct directive *directives; /* of the whole block, in the order of the Corefile */
 	struct zones            zones;      /* of the server block's keys, in their order */
 	uint16_t                port;       /* of the first of them */
+	unsigned                workers;
 	struct bind            *bind;       /* the bind plugin fills it */
 	struct timeouts        *timeouts;   /* the timeouts plugin does */
 	struct needs           *needs;
@@ -62,6 +71,8 @@ struct setup {
 	const struct place     *place;
 	struct metrics         *metrics;    /* the server's, as the next one */
 	struct http            *http;
+	struct kept            *kept;
+	struct reload          *reload;
 };
 
 /* Plugins that may stand only once in a block: false, with CoreDNS' message, at a second occurrence. */
@@ -77,6 +88,10 @@ const char *setup_host_name(const struct setup *setup);
 /* Cells of worker 0 (metrics.h) for each site of the block, to be counted in by cell_of_worker(cells[route->site], index):
  * labels "server", "zone" and "view" are the site's, `others` the values of those besides, in their order. From open() on. */
 struct cell **setup_cells(const struct setup *setup, const struct metric_family *family, const char *const *others);
+/* A key for kept_take(), from open() on. It begins with the plugin and the server block; more of it are the words of a directive,
+ * wherever they stand in the file, but for lines that begin with one of `except` (NULL behind the last; NULL: none). */
+void setup_key(const struct setup *setup, const char *plugin, struct buffer *ret);
+void setup_key_add(struct buffer *key, const struct directive *directive, const char *const *except);
 /* A file name, made absolute by `root` as CoreDNS does. */
 const char *setup_path(const struct setup *setup, const char *path);
 

@@ -53,6 +53,9 @@ struct upstream_group *upstream_start(const struct upstream_config *config, stru
 /* What is under way comes back as a bare SERVFAIL first. The loop has to run on until its handles are closed. */
 void                   upstream_stop(struct upstream_group *group);
 
+/* What was asked with this context comes back as a bare SERVFAIL before it returns; nothing may be asked with it meanwhile. */
+void                   upstream_call_off(struct upstream_group *group, const void *context);
+
 /* Forwards the query in request->wire as it came (wire[0 .. query_length)), with an id of its own. done() is called, never
  * from within upstream_ask(), when the upstream's reply stands in the request (OPT left out), or a bare SERVFAIL with
  * request->error set because the time budget (5 s, but not beyond request->deadline) or the number of tries is used up.

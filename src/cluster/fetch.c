@@ -80,6 +80,30 @@ void fetch_finish(struct fetch *fetch)
 	decoder_finish(&fetch->decoder);
 }
 
+uint64_t fetch_wait(struct fetch *fetch, uint64_t now)
+{
+	uint64_t wait = limiter_take(fetch->limiter, now);
+
+	if (!fetch->waits_since)
+		fetch->waits_since = now;
+	if (wait)
+		return wait;
+	tally_request(&fetch->counts->limiter_waits, (double)(now - fetch->waits_since) / (double)CLOCK_S);
+	fetch->waits_since = 0;
+	return 0;
+}
+
+void fetch_skip_wait(struct fetch *fetch)
+{
+	limiter_add(fetch->limiter);
+	tally_request(&fetch->counts->limiter_waits, 0);
+}
+
+void fetch_give_up_wait(struct fetch *fetch)
+{
+	fetch->waits_since = 0;
+}
+
 void fetch_begin(struct fetch *fetch, const char *target, const char *accept, bool is_watch)
 {
 	static const struct api_reader reader = {on_head, on_octets, on_end};

@@ -20,7 +20,7 @@ struct fetch_user {
 struct fetch {
 	struct api *api;
 	struct limiter *limiter;
-	struct feed_counts *counts; /* codes and requests are counted there */
+	struct feed_counts *counts; /* codes, requests and their waits are counted there */
 	const struct fetch_user *user;
 	void *context;
 	struct decoder decoder; /* the user sets who is told of objects, and which */
@@ -29,6 +29,7 @@ struct fetch {
 	struct api_call *call; /* NULL: nothing is under way */
 	bool is_watch, is_answered, is_refused, is_unreadable;
 	size_t refusal_octets;
+	uint64_t waits_since;	   /* for the limiter; 0: it does not */
 	uint64_t begun_at, octets; /* octets: of all bodies */
 };
 
@@ -36,7 +37,11 @@ struct fetch {
 void fetch_init(
 	struct fetch *fetch, const struct feed_config *config, const struct fetch_user *user, void *context);
 void fetch_finish(struct fetch *fetch); /* nothing is told any more */
-/* The limiter has let it through. */
+/* 0: the limiter lets a request through, which is then begun; otherwise nanoseconds to wait before asking
+ * again. Its whole wait is counted. */
+uint64_t fetch_wait(struct fetch *fetch, uint64_t now);
+void fetch_skip_wait(struct fetch *fetch);    /* a request that goes without asking */
+void fetch_give_up_wait(struct fetch *fetch); /* the request is not wanted any more */
 void fetch_begin(struct fetch *fetch, const char *target, const char *accept, bool is_watch);
 void fetch_cancel(struct fetch *fetch); /* without a word; not from within on_head() and on_octets() */
 

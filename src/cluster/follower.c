@@ -54,7 +54,7 @@ static bool must_wait(struct follower *f, uint64_t now)
 
 	if (!reflector_will_send(&f->reflector, now))
 		return false;
-	wait = limiter_take(&f->host->limiter, now);
+	wait = fetch_wait(&f->fetch, now);
 	if (wait)
 		wake_at(f, now + wait, now);
 	return wait;
@@ -176,10 +176,11 @@ static void on_audit_timer(uv_timer_t *timer)
 	uint64_t wait;
 
 	if (f->reflector.state != REFLECTOR_WATCHING) {
+		fetch_give_up_wait(&f->auditor.fetch);
 		rest_until_next_audit(f);
 		return;
 	}
-	wait = limiter_take(&f->host->limiter, clock_monotonic());
+	wait = fetch_wait(&f->auditor.fetch, clock_monotonic());
 	if (wait) {
 		rest_audit(f, wait + CLOCK_MS);
 		return;
@@ -248,7 +249,7 @@ static void on_audit_end(void *context, enum api_end end, bool is_whole, const c
 		rest_until_next_audit(f);
 	} else if (*next) {
 		snprintf(f->auditor.next, sizeof(f->auditor.next), "%s", next);
-		limiter_add(&f->host->limiter);
+		fetch_skip_wait(&f->auditor.fetch);
 		send_audit(f);
 	} else {
 		judge_audit(f);

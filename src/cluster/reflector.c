@@ -50,6 +50,7 @@ static void say(struct reflector *r, enum log_level level, const char *format, .
 static void say_failure(struct reflector *r, uint64_t now, const char *which, const char *text)
 {
 	r->counts.failures++;
+	snprintf(r->failure, sizeof(r->failure), "%s", text);
 	if (strcmp(which, r->told_failure) == 0 && now - r->told_at < TELL_AGAIN_NS)
 		return;
 	snprintf(r->told_failure, sizeof(r->told_failure), "%s", which);
@@ -194,6 +195,8 @@ void reflector_on_head(struct reflector *r, uint64_t now, unsigned status, unsig
 	r->status = status;
 	r->retry_after_s = retry_after_s;
 	r->state = status == 200 ? states[r->ask] : REFLECTOR_REFUSED;
+	if (status == 200)
+		*r->failure = '\0';
 	if (r->state == REFLECTOR_WATCHING)
 		say_success(r);
 }

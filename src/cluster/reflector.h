@@ -72,7 +72,8 @@ struct reflector {
 	unsigned status, retry_after_s; /* of the response */
 	struct backoff backoff;
 
-	char told_failure[64]; /* which the log has; "": none */
+	char failure[FEED_WHY_MAX]; /* of the last request; "": since then a response has begun */
+	char told_failure[64];	    /* which the log has; "": none */
 	uint64_t told_at;
 	uint64_t told[REFLECTOR_TOLD];
 	unsigned told_count;

@@ -5,12 +5,14 @@
  * Everything happens on the feed's thread, but wait() and count(): what those look at is guarded by the
  * mutex. */
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "follower.h"
 #include "saved.h"
 #include "source.h"
+#include "svcdns/interrupt.h"
 #include "svcdns/memory.h"
 #include "tally.h"
 
@@ -102,6 +104,7 @@ static void count_resource(const struct follower *follower, struct feed_resource
 		.octets = follower->fetch.octets + follower->auditor.fetch.octets,
 		.silent_ns = reflector->heard_at,
 	};
+	snprintf(ret->failure, sizeof(ret->failure), "%s", reflector->failure);
 }
 
 static void export_counts(struct source_api *self)
@@ -113,6 +116,7 @@ static void export_counts(struct source_api *self)
 	for (size_t i = 0; i < FEED_CODES; i++)
 		self->counts.codes[i] = self->tally.codes[i];
 	self->counts.requests = self->tally.requests;
+	self->counts.limiter_waits = self->tally.limiter_waits;
 	self->counts.cluster_ip = self->tally.cluster_ip;
 	self->counts.headless = self->tally.headless;
 	self->counts.snapshots = self->snapshots;
@@ -340,7 +344,7 @@ static void wait_until_synced(void *context)
 	bool has_said = false;
 
 	uv_mutex_lock(&self->mutex);
-	while (!self->is_usable) {
+	while (!self->is_usable && !interrupt_is_requested()) {
 		uint64_t passed = clock_monotonic() - begun;
 
 		if (passed >= limit)
@@ -350,9 +354,9 @@ static void wait_until_synced(void *context)
 			has_said = true;
 		}
 		uv_cond_timedwait(&self->changed, &self->mutex,
-			limit - passed < WAIT_LINE_MS * CLOCK_MS ? limit - passed : WAIT_LINE_MS * CLOCK_MS);
+			limit - passed < INTERRUPT_STEP_NS ? limit - passed : INTERRUPT_STEP_NS);
 	}
-	if (!self->is_usable)
+	if (!self->is_usable && !interrupt_is_requested())
 		log_line(LOG_WARNING, FEED_TOPIC, "starting server with unsynced Kubernetes API");
 	uv_mutex_unlock(&self->mutex);
 }

@@ -51,6 +51,35 @@ const char *setup_host_name(const struct setup *setup)
 	return arena_text(setup->arena, name);
 }
 
+void setup_key(const struct setup *setup, const char *plugin, struct buffer *ret)
+{
+	buffer_init(ret);
+	buffer_format(ret, "%s %s", plugin, setup->place->identity);
+}
+
+static bool has_word(const char *const *words, const char *word)
+{
+	while (words && *words && strcmp(*words, word) != 0)
+		words++;
+	return words && *words;
+}
+
+void setup_key_add(struct buffer *key, const struct directive *directive, const char *const *except)
+{
+	const struct token *tokens = directive->tokens;
+	bool is_wanted = true;
+
+	for (size_t i = 0; i < directive->count; i++) {
+		bool is_first = !i || tokens[i].line != tokens[i - 1].line ||
+				strcmp(tokens[i].file, tokens[i - 1].file) != 0;
+
+		if (is_first)
+			is_wanted = !has_word(except, tokens[i].text);
+		if (is_wanted)
+			buffer_format(key, "%c%s", is_first ? '\n' : ' ', tokens[i].text);
+	}
+}
+
 const char *setup_path(const struct setup *setup, const char *path)
 {
 	if (*path == '/' || !setup->root)

@@ -81,6 +81,23 @@ static enum verdict go_down(struct request *request)
 	return fail_at_end(request);
 }
 
+static void let_wait(struct request *request)
+{
+	request->is_waiting = true;
+	request->worker->waiting++;
+	if (request->chain->waiting)
+		++*request->chain->waiting;
+}
+
+static void wake(struct request *request)
+{
+	assert(request->is_waiting);
+	request->is_waiting = false;
+	request->worker->waiting--;
+	if (request->chain->waiting)
+		--*request->chain->waiting;
+}
+
 /* What follows from the verdict of the plugin at request->position. */
 static enum verdict settle(struct request *request, enum verdict verdict)
 {
@@ -98,10 +115,8 @@ static enum verdict settle(struct request *request, enum verdict verdict)
 		request->is_dropped = true;
 		go_up(request, verdict);
 	}
-	if (verdict == VERDICT_PENDING) {
-		request->is_waiting = true;
-		request->worker->waiting++;
-	}
+	if (verdict == VERDICT_PENDING)
+		let_wait(request);
 	return verdict;
 }
 
@@ -111,13 +126,6 @@ enum verdict chain_serve(struct request *request, const struct chain *chain, uns
 	request->first = first;
 	request->position = first;
 	return settle(request, go_down(request));
-}
-
-static void wake(struct request *request)
-{
-	assert(request->is_waiting);
-	request->is_waiting = false;
-	request->worker->waiting--;
 }
 
 /* Hands a finished child to the plugin that asked for it. */

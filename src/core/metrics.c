@@ -38,19 +38,14 @@ struct declared {
 	struct declared *next;
 };
 
-struct collector {
-	void (*collect)(void *config, struct metrics_page *page);
-	void *config;
-	struct collector *next;
-};
-
 struct metrics {
 	unsigned workers;
 	pthread_mutex_t mutex; /* guards what is below */
 	struct chunk *chunks;  /* newest first */
 	struct series *series[BUCKETS];
 	struct declared *declared;
-	struct collector *collectors;
+	const struct metrics_collector *collectors;
+	size_t collector_count;
 };
 
 struct metrics *metrics_create(unsigned workers)
@@ -97,7 +92,6 @@ void metrics_destroy(struct metrics *metrics)
 		memory_free(metrics->declared);
 		metrics->declared = next;
 	}
-	assert(!metrics->collectors);
 	pthread_mutex_destroy(&metrics->mutex);
 	memory_free(metrics);
 }
@@ -113,31 +107,11 @@ void metrics_declare(struct metrics *metrics, const struct metric_family *const 
 	pthread_mutex_unlock(&metrics->mutex);
 }
 
-void metrics_attach(
-	struct metrics *metrics, void (*collect)(void *config, struct metrics_page *page), void *config)
-{
-	struct collector *collector = memory_alloc(sizeof(*collector));
-
-	*collector = (struct collector){.collect = collect, .config = config};
-	pthread_mutex_lock(&metrics->mutex);
-	collector->next = metrics->collectors;
-	metrics->collectors = collector;
-	pthread_mutex_unlock(&metrics->mutex);
-}
-
-void metrics_detach(struct metrics *metrics, const void *config)
+void metrics_set_collectors(struct metrics *metrics, const struct metrics_collector *collectors, size_t count)
 {
 	pthread_mutex_lock(&metrics->mutex);
-	for (struct collector **link = &metrics->collectors; *link;) {
-		struct collector *collector = *link;
-
-		if (collector->config != config) {
-			link = &collector->next;
-			continue;
-		}
-		*link = collector->next;
-		memory_free(collector);
-	}
+	metrics->collectors = collectors;
+	metrics->collector_count = count;
 	pthread_mutex_unlock(&metrics->mutex);
 }
 
@@ -292,23 +266,18 @@ static void add_series(const struct metrics *metrics, const struct series *serie
 /* A family without labels is there from the start. */
 static void add_zero(const struct metric_family *family, struct metrics_page *page)
 {
-	if (family->labels[0].name)
-		return;
-	page_begin(page, family);
-	for (unsigned i = 0; i < metric_width(family); i++)
-		page_number(page, 0);
-	page_end(page);
+	if (!family->labels[0].name)
+		page_zero(page, family);
 }
 
-/* The zeros come last, so that of two histograms alike the one that was counted in is written. */
 static void gather(struct metrics *metrics, struct metrics_page *page)
 {
 	pthread_mutex_lock(&metrics->mutex);
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (const struct series *series = metrics->series[i]; series; series = series->next)
 			add_series(metrics, series, page);
-	for (const struct collector *c = metrics->collectors; c; c = c->next)
-		c->collect(c->config, page);
+	for (size_t i = 0; i < metrics->collector_count; i++)
+		metrics->collectors[i].collect(metrics->collectors[i].config, page);
 	for (const struct declared *d = metrics->declared; d; d = d->next)
 		for (const struct metric_family *const *family = d->families; *family; family++)
 			add_zero(*family, page);

@@ -13,6 +13,7 @@ struct sample {
 	size_t numbers; /* offset of what was counted */
 	double value;	/* instead of numbers, if is_given */
 	bool is_given;
+	bool is_zero; /* page_zero() */
 };
 
 void page_finish(struct metrics_page *page)
@@ -100,6 +101,15 @@ void metrics_sample_histogram(struct metrics_page *page, const struct metric_fam
 	add_labels(page, family, values);
 }
 
+void page_zero(struct metrics_page *page, const struct metric_family *family)
+{
+	page_begin(page, family);
+	newest(page)->is_zero = true;
+	for (unsigned i = 0; i < metric_width(family); i++)
+		page_number(page, 0);
+	page_end(page);
+}
+
 static uint64_t number_at(const struct metrics_page *page, const struct sample *sample, unsigned index)
 {
 	uint64_t number;
@@ -108,9 +118,18 @@ static uint64_t number_at(const struct metrics_page *page, const struct sample *
 	return number;
 }
 
+static void add_number(struct metrics_page *page, const struct sample *sample, unsigned index, uint64_t count)
+{
+	uint64_t sum = number_at(page, sample, index) + count;
+
+	memcpy(page->numbers.bytes + sample->numbers + index * sizeof(sum), &sum, sizeof(sum));
+}
+
 static double value_of(const struct metrics_page *page, const struct sample *sample)
 {
-	return sample->is_given ? sample->value : (double)number_at(page, sample, 0);
+	double divisor = sample->family->divisor != 0 ? sample->family->divisor : 1;
+
+	return sample->is_given ? sample->value : (double)number_at(page, sample, 0) / divisor;
 }
 
 static const char *labels_of(const struct metrics_page *page, const struct sample *sample)
@@ -118,6 +137,7 @@ static const char *labels_of(const struct metrics_page *page, const struct sampl
 	return page->labels.bytes + sample->labels;
 }
 
+/* Samples alike stand together, a zero behind the others. */
 static int compare(const void *a, const void *b, void *context)
 {
 	const struct metrics_page *page = context;
@@ -126,11 +146,37 @@ static int compare(const void *a, const void *b, void *context)
 
 	if (!order)
 		order = strcmp(labels_of(page, left), labels_of(page, right));
-	if (order)
-		return order;
-	if (left->family->type == METRIC_HISTOGRAM)
-		return left->numbers < right->numbers ? -1 : 1;
-	return value_of(page, left) > value_of(page, right) ? -1 : 1;
+	return order ? order : left->is_zero - right->is_zero;
+}
+
+static bool is_alike(const struct metrics_page *page, const struct sample *a, const struct sample *b)
+{
+	return strcmp(a->family->name, b->family->name) == 0 &&
+	       strcmp(labels_of(page, a), labels_of(page, b)) == 0;
+}
+
+static double value_of_both(const struct metric_family *family, double a, double b)
+{
+	enum metric_alike alike = family->alike;
+
+	if (alike == METRIC_BY_TYPE)
+		alike = family->type == METRIC_GAUGE ? METRIC_GREATEST : METRIC_SUM;
+	if (alike == METRIC_SUM)
+		return a + b;
+	return (a < b) == (alike == METRIC_LEAST) ? a : b;
+}
+
+static void unite(struct metrics_page *page, struct sample *sample, const struct sample *other)
+{
+	if (other->is_zero)
+		return;
+	if (sample->family->type == METRIC_HISTOGRAM) {
+		for (unsigned i = 0; i < metric_width(sample->family); i++)
+			add_number(page, sample, i, number_at(page, other, i));
+		return;
+	}
+	sample->value = value_of_both(sample->family, value_of(page, sample), value_of(page, other));
+	sample->is_given = true;
 }
 
 /* The shortest digits that stand for the same number. */
@@ -215,20 +261,18 @@ static void put_head(struct buffer *out, const struct metric_family *family)
 
 void page_write(struct metrics_page *page, struct buffer *out)
 {
-	struct sample *samples = (void *)page->samples.bytes;
+	struct sample *samples = (void *)page->samples.bytes, *next;
 	size_t count = page->samples.length / sizeof(*samples);
-	const struct sample *last = NULL;
+	const struct metric_family *last = NULL;
 
 	if (count)
 		qsort_r(samples, count, sizeof(*samples), compare, page);
-	for (const struct sample *s = samples; s < samples + count; s++) {
-		bool is_same_family = last && strcmp(last->family->name, s->family->name) == 0;
-
-		if (is_same_family && strcmp(labels_of(page, last), labels_of(page, s)) == 0)
-			continue;
-		if (!is_same_family)
+	for (struct sample *s = samples; s < samples + count; s = next) {
+		for (next = s + 1; next < samples + count && is_alike(page, s, next); next++)
+			unite(page, s, next);
+		if (!last || strcmp(last->name, s->family->name) != 0)
 			put_head(out, s->family);
 		put_sample(out, page, s);
-		last = s;
+		last = s->family;
 	}
 }

@@ -18,8 +18,10 @@ void page_number(struct metrics_page *page, uint64_t number);
 void page_label(struct metrics_page *page, const char *name, const char *value);
 void page_end(struct metrics_page *page);
 void page_take_back(struct metrics_page *page); /* what was begun */
+/* 0 of a family without labels, where there is no other sample of it. */
+void page_zero(struct metrics_page *page, const struct metric_family *family);
 
-/* In the order of names and labels. Of samples alike the greatest is written, of histograms the first. */
+/* In the order of names and labels; of samples alike, what their family says. */
 void page_write(struct metrics_page *page, struct buffer *out);
 
 #endif

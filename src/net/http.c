@@ -24,6 +24,7 @@ struct http_endpoint {
 	char *path; /* owned */
 	http_answer_function *answer;
 	void *context;
+	bool is_held; /* those that were there before it answer; guarded by the listener's mutex */
 	struct http_endpoint *next;
 };
 
@@ -39,11 +40,28 @@ struct listener {
 
 struct http {
 	struct listener *listeners;
+	bool is_holding;
 };
 
 struct http *http_create(void)
 {
 	return memory_zero(1, sizeof(struct http));
+}
+
+void http_hold(struct http *http)
+{
+	http->is_holding = true;
+}
+
+void http_release(struct http *http)
+{
+	http->is_holding = false;
+	for (struct listener *listener = http->listeners; listener; listener = listener->next) {
+		pthread_mutex_lock(&listener->mutex);
+		for (struct http_endpoint *e = listener->endpoints; e; e = e->next)
+			e->is_held = false;
+		pthread_mutex_unlock(&listener->mutex);
+	}
 }
 
 void http_stop(struct http *http)
@@ -110,7 +128,7 @@ static const struct http_endpoint *find(const struct listener *listener, const c
 static void ask_all(const struct http_endpoint *first, const char *path, struct http_answer *answer)
 {
 	for (const struct http_endpoint *e = first; e; e = e->next)
-		if (strcmp(e->path, first->path) == 0)
+		if (strcmp(e->path, first->path) == 0 && e->is_held == first->is_held)
 			e->answer(e->context, path + match(e, path), answer);
 }
 
@@ -299,6 +317,7 @@ struct http_endpoint *http_open(struct http *http, const char *address, const ch
 	endpoint = memory_zero(1, sizeof(*endpoint));
 	*endpoint = (struct http_endpoint){.listener = listener, .answer = answer, .context = context};
 	endpoint->path = memory_copy_text(path);
+	endpoint->is_held = http->is_holding;
 	pthread_mutex_lock(&listener->mutex);
 	for (last = &listener->endpoints; *last; last = &(*last)->next)
 		;

@@ -1,5 +1,5 @@
 /* A worker's life: begin() on its own thread, the loop until it is told to stop and has drained, end(), the
- * loop again until every handle is closed. */
+ * loop again until every handle is closed. In between, one generation may follow another. */
 #include "net_worker.h"
 
 #include <stdio.h>
@@ -10,40 +10,129 @@
 #define TICK_MS 1000
 
 void net_worker_init(
-	struct net_worker *w, unsigned index, const struct network_config *config, size_t sockets)
+	struct net_worker *w, unsigned index, const struct network_config *config, sem_t *reports)
 {
 	if (uv_loop_init(&w->loop) != 0)
 		abort();
 	worker_init(&w->worker, index, &w->loop);
 	w->config = config;
+	w->reports = reports;
+	w->retire_ns = w->grace_ns = NET_WORKER_NEVER;
 	w->armed = UINT64_MAX;
-	w->routers = memory_zero(config->listener_count, sizeof(*w->routers));
 	w->batch = udp_batch_create(&w->worker);
-	w->udp = memory_zero(sockets, sizeof(*w->udp));
-	tcp_init(&w->tcp, w, sockets);
-}
-
-void net_worker_add(
-	struct net_worker *w, size_t listener, const union address *address, int udp_fd, int tcp_fd)
-{
-	udp_init(&w->udp[w->udp_count++], w, &w->routers[listener], address, udp_fd);
-	tcp_listen(&w->tcp, &w->routers[listener], &w->config->listeners[listener].tcp, tcp_fd);
+	tcp_init(&w->tcp, w);
 }
 
 static void flush(struct net_worker *w)
 {
-	for (size_t i = 0; i < w->udp_count; i++)
-		if (w->udp[i].outgoing && !w->udp[i].is_blocked)
-			udp_flush(&w->udp[i]);
+	for (struct udp *udp = w->udp; udp; udp = udp->next)
+		if (udp->outgoing && !udp->is_blocked)
+			udp_flush(udp);
 	tcp_flush(&w->tcp);
 }
 
 static bool is_drained(const struct net_worker *w)
 {
-	for (size_t i = 0; i < w->udp_count; i++)
-		if (w->udp[i].outgoing)
+	for (const struct udp *udp = w->udp; udp; udp = udp->next)
+		if (udp->outgoing)
 			return false;
 	return w->worker.waiting == 0 && w->tcp.connections == 0;
+}
+
+/* Sockets of listeners that the generation still has go on for it; those of others read no more. */
+static void keep_sockets(struct net_worker *w, const struct net_change *change)
+{
+	for (struct udp *udp = w->udp; udp; udp = udp->next) {
+		size_t index = change->kept[udp->listener];
+
+		if (index != NET_WORKER_NOWHERE) {
+			udp_start(udp, index, &w->current.routers[index]);
+			continue;
+		}
+		udp_drain(udp);
+		udp->is_retired = true;
+	}
+	for (struct tcp_listener *l = w->tcp.listeners; l; l = l->next) {
+		size_t index = change->kept[l->listener];
+
+		if (index != NET_WORKER_NOWHERE)
+			tcp_start(l, index, &w->current.routers[index], &change->listeners[index].tcp);
+		else
+			tcp_retire(l);
+	}
+}
+
+static void add_sockets(
+	struct net_worker *w, const struct net_sockets *sockets, const struct net_change *change)
+{
+	size_t index = sockets->listener;
+	struct udp *udp = udp_create(w, &sockets->address, sockets->udp);
+
+	udp->next = w->udp;
+	w->udp = udp;
+	udp_start(udp, index, &w->current.routers[index]);
+	tcp_start(tcp_create(&w->tcp, sockets->tcp), index, &w->current.routers[index],
+		&change->listeners[index].tcp);
+}
+
+/* From here on queries go to another generation. Those that the one before has stay with it. */
+static void make_change(struct net_worker *w, const struct net_change *change)
+{
+	const struct network_generation *generation = change->generation;
+	struct router *routers = memory_zero(generation->listener_count, sizeof(*routers));
+
+	w->worker.now = clock_monotonic();
+	generation->begin(generation->context, &w->worker, routers);
+	w->retired = w->current;
+	w->current = (struct tenure){generation, routers};
+	keep_sockets(w, change);
+	for (size_t i = 0; i < change->socket_count; i++)
+		add_sockets(w, &change->sockets[i], change);
+	sem_post(w->reports);
+}
+
+static void end(struct net_worker *w, const struct tenure *tenure)
+{
+	tenure->generation->end(tenure->generation->context, &w->worker, tenure->routers);
+}
+
+/* When no socket leads to its routers any more. */
+static void forget(struct tenure *tenure)
+{
+	memory_free(tenure->routers);
+	*tenure = (struct tenure){0};
+}
+
+static void close_retired(struct net_worker *w)
+{
+	for (struct udp **link = &w->udp; *link;) {
+		struct udp *udp = *link;
+
+		if (!udp->is_retired) {
+			link = &udp->next;
+			continue;
+		}
+		*link = udp->next;
+		udp_close(udp);
+	}
+	tcp_free_retired(&w->tcp);
+}
+
+/* Once it is asked for, and the generation has nothing to do any more or no time. */
+static void retire_if_due(struct net_worker *w)
+{
+	const struct network_generation *generation = w->retired.generation;
+
+	if (LIKELY(!w->retire_by))
+		return;
+	if (!generation->is_idle(generation->context, &w->worker) && w->worker.now < w->retire_by)
+		return;
+	w->retire_by = 0;
+	end(w, &w->retired);
+	flush(w); /* what end() had delivered */
+	close_retired(w);
+	forget(&w->retired);
+	sem_post(w->reports);
 }
 
 static void on_due(uv_timer_t *due)
@@ -77,6 +166,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	struct net_worker *w = CONTAINER_OF(prepare, struct net_worker, prepare);
 
 	flush(w);
+	retire_if_due(w);
 	arm(w);
 	if (w->is_stopping && is_drained(w))
 		uv_stop(&w->loop);
@@ -95,18 +185,28 @@ static void on_grace_over(uv_timer_t *grace)
 	uv_stop(grace->loop);
 }
 
+static void stop(struct net_worker *w, int64_t grace_ns)
+{
+	w->is_stopping = true;
+	for (struct udp *udp = w->udp; udp; udp = udp->next)
+		udp_drain(udp);
+	tcp_drain(&w->tcp);
+	uv_timer_start(&w->grace, on_grace_over, grace_ns > 0 ? (uint64_t)grace_ns / CLOCK_MS : 0, 0);
+}
+
 static void on_wake(uv_async_t *wake)
 {
 	struct net_worker *w = CONTAINER_OF(wake, struct net_worker, wake);
-	int64_t grace_ns = atomic_load(&w->grace_ns);
+	const struct net_change *change = atomic_exchange(&w->change, NULL);
+	int64_t retire_ns = atomic_exchange(&w->retire_ns, NET_WORKER_NEVER),
+		grace_ns = atomic_load(&w->grace_ns);
 
-	if (w->is_stopping)
-		return;
-	w->is_stopping = true;
-	for (size_t i = 0; i < w->udp_count; i++)
-		udp_drain(&w->udp[i]);
-	tcp_drain(&w->tcp);
-	uv_timer_start(&w->grace, on_grace_over, grace_ns > 0 ? (uint64_t)grace_ns / CLOCK_MS : 0, 0);
+	if (change)
+		make_change(w, change);
+	if (retire_ns != NET_WORKER_NEVER)
+		w->retire_by = clock_monotonic() + (uint64_t)(retire_ns > 0 ? retire_ns : 1);
+	if (grace_ns != NET_WORKER_NEVER && !w->is_stopping)
+		stop(w, grace_ns);
 }
 
 static void open_handles(struct net_worker *w)
@@ -119,8 +219,6 @@ static void open_handles(struct net_worker *w)
 	uv_timer_init(&w->loop, &w->due);
 	if (uv_async_init(&w->loop, &w->wake, on_wake) != 0)
 		abort();
-	for (size_t i = 0; i < w->udp_count; i++)
-		udp_start(&w->udp[i]);
 }
 
 static void close_handles(struct net_worker *w)
@@ -131,8 +229,8 @@ static void close_handles(struct net_worker *w)
 	uv_close((uv_handle_t *)&w->grace, NULL);
 	uv_close((uv_handle_t *)&w->due, NULL);
 	uv_close((uv_handle_t *)&w->wake, NULL);
-	for (size_t i = 0; i < w->udp_count; i++)
-		udp_close(&w->udp[i]);
+	for (struct udp *udp = w->udp; udp; udp = udp->next)
+		udp_close(udp);
 	tcp_close(&w->tcp);
 }
 
@@ -143,22 +241,32 @@ static void *run(void *argument)
 
 	snprintf(name, sizeof(name), "worker %u", w->worker.index);
 	pthread_setname_np(pthread_self(), name);
-	w->worker.now = clock_monotonic();
-	w->config->begin(w->config->context, &w->worker, w->routers);
-	pthread_barrier_wait(w->begun);
+	make_change(w, atomic_exchange(&w->change, NULL));
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	w->config->end(w->config->context, &w->worker, w->routers);
+	end(w, &w->current);
 	close_handles(w);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	return NULL;
 }
 
-void net_worker_start(struct net_worker *w, pthread_barrier_t *begun)
+void net_worker_start(struct net_worker *w, const struct net_change *first)
 {
-	w->begun = begun;
 	open_handles(w);
+	atomic_store(&w->change, first);
 	if (pthread_create(&w->thread, NULL, run, w) != 0)
 		abort();
+}
+
+void net_worker_change(struct net_worker *w, const struct net_change *change)
+{
+	atomic_store(&w->change, change);
+	uv_async_send(&w->wake);
+}
+
+void net_worker_retire(struct net_worker *w, int64_t grace_ns)
+{
+	atomic_store(&w->retire_ns, grace_ns);
+	uv_async_send(&w->wake);
 }
 
 void net_worker_stop(struct net_worker *w, int64_t grace_ns)
@@ -170,12 +278,15 @@ void net_worker_stop(struct net_worker *w, int64_t grace_ns)
 void net_worker_join(struct net_worker *w)
 {
 	pthread_join(w->thread, NULL);
-	for (size_t i = 0; i < w->udp_count; i++)
-		udp_finish(&w->udp[i]);
+	while (w->udp) {
+		struct udp *udp = w->udp;
+
+		w->udp = udp->next;
+		udp_free(udp);
+	}
 	tcp_finish(&w->tcp);
+	forget(&w->current);
 	udp_batch_free(w->batch);
 	worker_finish(&w->worker);
 	uv_loop_close(&w->loop);
-	memory_free(w->udp);
-	memory_free(w->routers);
 }

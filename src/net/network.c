@@ -1,4 +1,8 @@
-/* Binds the listeners, then runs the workers. Every worker has its own sockets for every listener. */
+/* Binds the listeners, then runs the workers. Every worker has its own sockets for every listener.
+ *
+ * To serve another generation is a change that each worker makes between two batches. It is told what of its
+ * sockets goes on, and is given those that come new; nothing is bound twice, so that whatever the kernel
+ * holds is read by one generation or the other. */
 #include "svcdns/network.h"
 
 #include <ctype.h>
@@ -15,9 +19,20 @@
 
 struct network {
 	struct network_config config;
-	struct network_listener *listeners; /* owned copy, ports filled in; config's */
 	struct net_worker *workers;
-	pthread_barrier_t begun;
+	sem_t reports;			    /* of workers that have done what they were told */
+	union address *asked;		    /* where each listener was to be; owned, as the next */
+	struct network_listener *listeners; /* of the generation that is served, complete */
+	size_t listener_count;
+};
+
+/* On the way from one generation to the next. */
+struct transition {
+	struct network_listener *listeners; /* of the next one */
+	union address *asked;
+	size_t listener_count;
+	size_t *kept;		  /* see struct net_change */
+	struct binding *bindings; /* for each listener of the next; none where the sockets are there */
 };
 
 /* The sockets of one listener: pairs of one family, for all workers. */
@@ -132,14 +147,6 @@ static bool bind_listener(struct binding *b, struct network_listener *listener, 
 	return false;
 }
 
-static void hand_over(struct network *network, size_t listener, struct binding *b)
-{
-	for (unsigned f = 0; f < b->families; f++)
-		for (unsigned w = 0; w < b->workers; w++)
-			net_worker_add(
-				&network->workers[w], listener, &b->addresses[f], b->udp[f][w], b->tcp[f][w]);
-}
-
 void tcp_limits_set(struct tcp_limits *limits, const struct tcp_limits *set)
 {
 	limits->first_ns = set->first_ns ? set->first_ns : limits->first_ns;
@@ -164,74 +171,194 @@ static struct network *create(const struct network_config *config)
 	network->config = *config;
 	if (!network->config.workers)
 		network->config.workers = network_default_workers();
-	network->listeners = memory_alloc(config->listener_count * sizeof(*network->listeners));
-	memcpy(network->listeners, config->listeners, config->listener_count * sizeof(*network->listeners));
-	for (size_t i = 0; i < config->listener_count; i++)
-		complete(&network->listeners[i], config);
-	network->config.listeners = network->listeners;
 	network->workers = memory_zero(network->config.workers, sizeof(*network->workers));
-	pthread_barrier_init(&network->begun, NULL, network->config.workers + 1);
+	sem_init(&network->reports, 0, 0);
 	return network;
 }
 
 static void destroy(struct network *network)
 {
-	pthread_barrier_destroy(&network->begun);
+	sem_destroy(&network->reports);
 	memory_free(network->workers);
+	memory_free(network->asked);
 	memory_free(network->listeners);
 	memory_free(network);
 }
 
-/* Binds every listener, or none. */
-static bool bind_listeners(struct network *network, struct binding *bindings, struct error *error)
+/* The listener of the generation that is served whose sockets will do for this address. */
+static size_t find_listener(
+	const struct network *network, const struct transition *t, const union address *asked)
 {
-	size_t count = network->config.listener_count, bound = 0;
-
-	while (bound < count) {
-		struct network_listener *listener = &network->listeners[bound];
-
-		plan(&bindings[bound], &listener->address, network->config.workers);
-		if (!bind_listener(&bindings[bound++], listener, error))
-			break;
-		if (bound == count)
-			return true;
-	}
-	while (bound--) {
-		unbind(&bindings[bound]);
-		finish(&bindings[bound]);
-	}
-	return false;
+	for (size_t i = 0; i < network->listener_count; i++)
+		if (t->kept[i] == NET_WORKER_NOWHERE && address_equal(&network->asked[i], asked))
+			return i;
+	return NET_WORKER_NOWHERE;
 }
 
-static void run_workers(struct network *network, struct binding *bindings)
+static bool bind_or_keep(
+	const struct network *network, struct transition *t, size_t index, struct error *error)
+{
+	struct network_listener *listener = &t->listeners[index];
+	size_t before = find_listener(network, t, &listener->address);
+
+	if (before != NET_WORKER_NOWHERE) {
+		t->kept[before] = index;
+		listener->address = network->listeners[before].address;
+		return true;
+	}
+	plan(&t->bindings[index], &listener->address, network->config.workers);
+	return bind_listener(&t->bindings[index], listener, error);
+}
+
+static void plan_transition(
+	const struct network *network, const struct network_generation *next, struct transition *ret)
+{
+	size_t count = next->listener_count;
+
+	*ret = (struct transition){.listener_count = count};
+	ret->listeners = memory_alloc(count * sizeof(*ret->listeners));
+	ret->asked = memory_alloc(count * sizeof(*ret->asked));
+	ret->bindings = memory_zero(count, sizeof(*ret->bindings));
+	ret->kept = memory_alloc(network->listener_count * sizeof(*ret->kept));
+	memset(ret->kept, 0xff, network->listener_count * sizeof(*ret->kept)); /* NET_WORKER_NOWHERE */
+	for (size_t i = 0; i < count; i++) {
+		ret->listeners[i] = next->listeners[i];
+		ret->asked[i] = next->listeners[i].address;
+		complete(&ret->listeners[i], &network->config);
+	}
+}
+
+static void free_transition(struct transition *t)
+{
+	for (size_t i = 0; i < t->listener_count; i++)
+		finish(&t->bindings[i]);
+	memory_free(t->bindings);
+	memory_free(t->kept);
+}
+
+/* Binds every listener that is new, or none. */
+static bool bind_new(const struct network *network, struct transition *t, struct error *error)
+{
+	for (size_t i = 0; i < t->listener_count; i++) {
+		if (bind_or_keep(network, t, i, error))
+			continue;
+		for (size_t bound = 0; bound <= i; bound++)
+			unbind(&t->bindings[bound]);
+		return false;
+	}
+	return true;
+}
+
+static size_t count_sockets(const struct transition *t)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < t->listener_count; i++)
+		count += t->bindings[i].families;
+	return count;
+}
+
+/* What one worker gets of the new sockets. */
+static void share_out(const struct transition *t, unsigned worker, struct net_change *ret)
+{
+	struct net_sockets *sockets = memory_alloc(count_sockets(t) * sizeof(*sockets));
+
+	ret->sockets = sockets;
+	ret->kept = t->kept;
+	ret->listeners = t->listeners;
+	for (size_t i = 0; i < t->listener_count; i++) {
+		const struct binding *b = &t->bindings[i];
+
+		for (unsigned f = 0; f < b->families; f++)
+			sockets[ret->socket_count++] = (struct net_sockets){.listener = i,
+				.address = b->addresses[f],
+				.udp = b->udp[f][worker],
+				.tcp = b->tcp[f][worker]};
+	}
+}
+
+static void await_reports(struct network *network)
+{
+	for (unsigned w = 0; w < network->config.workers; w++)
+		while (sem_wait(&network->reports) != 0)
+			;
+}
+
+typedef void tell_function(struct network *network, unsigned worker, const struct net_change *change);
+
+static void start_worker(struct network *network, unsigned worker, const struct net_change *first)
+{
+	net_worker_init(&network->workers[worker], worker, &network->config, &network->reports);
+	net_worker_start(&network->workers[worker], first);
+}
+
+static void change_worker(struct network *network, unsigned worker, const struct net_change *change)
+{
+	net_worker_change(&network->workers[worker], change);
+}
+
+/* Has every worker make the change, and waits until they have. */
+static void carry_out(struct network *network, const struct transition *t,
+	const struct network_generation *next, tell_function *tell)
 {
 	unsigned workers = network->config.workers;
-	size_t count = network->config.listener_count;
+	struct net_change *changes = memory_zero(workers, sizeof(*changes));
 
-	for (unsigned w = 0; w < workers; w++)
-		net_worker_init(&network->workers[w], w, &network->config, count * FAMILIES);
-	for (size_t i = 0; i < count; i++) {
-		hand_over(network, i, &bindings[i]);
-		finish(&bindings[i]);
+	for (unsigned w = 0; w < workers; w++) {
+		changes[w].generation = next;
+		share_out(t, w, &changes[w]);
+		tell(network, w, &changes[w]);
 	}
+	await_reports(network);
 	for (unsigned w = 0; w < workers; w++)
-		net_worker_start(&network->workers[w], &network->begun);
-	pthread_barrier_wait(&network->begun);
+		memory_free((void *)changes[w].sockets);
+	memory_free(changes);
 }
 
-struct network *network_start(const struct network_config *config, struct error *error)
+static bool serve(struct network *network, const struct network_generation *next, tell_function *tell,
+	struct error *error)
+{
+	struct transition t;
+	bool ok;
+
+	plan_transition(network, next, &t);
+	ok = bind_new(network, &t, error);
+	if (ok) {
+		carry_out(network, &t, next, tell);
+		memory_free(network->listeners);
+		memory_free(network->asked);
+		network->listeners = t.listeners;
+		network->asked = t.asked;
+		network->listener_count = t.listener_count;
+	} else {
+		memory_free(t.listeners);
+		memory_free(t.asked);
+	}
+	free_transition(&t);
+	return ok;
+}
+
+struct network *network_start(
+	const struct network_config *config, const struct network_generation *first, struct error *error)
 {
 	struct network *network = create(config);
-	struct binding *bindings = memory_zero(config->listener_count, sizeof(*bindings));
 
-	if (bind_listeners(network, bindings, error)) {
-		run_workers(network, bindings);
-	} else {
-		destroy(network);
-		network = NULL;
-	}
-	memory_free(bindings);
-	return network;
+	if (serve(network, first, start_worker, error))
+		return network;
+	destroy(network);
+	return NULL;
+}
+
+bool network_switch(struct network *network, const struct network_generation *next, struct error *error)
+{
+	return serve(network, next, change_worker, error);
+}
+
+void network_retire(struct network *network, int64_t grace_ns)
+{
+	for (unsigned w = 0; w < network->config.workers; w++)
+		net_worker_retire(&network->workers[w], grace_ns);
+	await_reports(network);
 }
 
 uint16_t network_port(const struct network *network, size_t listener)

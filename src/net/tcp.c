@@ -4,10 +4,9 @@
 #include "net_worker.h"
 #include "svcdns/memory.h"
 
-void tcp_init(struct tcp *tcp, struct net_worker *owner, size_t listeners)
+void tcp_init(struct tcp *tcp, struct net_worker *owner)
 {
 	*tcp = (struct tcp){.owner = owner};
-	tcp->listeners = memory_zero(listeners, sizeof(*tcp->listeners));
 	uv_timer_init(&owner->loop, &tcp->timer);
 }
 
@@ -57,8 +56,8 @@ static void on_timer(uv_timer_t *timer)
 	uint64_t now = clock_monotonic(), next = UINT64_MAX;
 
 	tcp->timer_due = 0;
-	for (size_t i = 0; i < tcp->listener_count; i++) {
-		uint64_t due = close_overdue(&tcp->listeners[i], now);
+	for (struct tcp_listener *l = tcp->listeners; l; l = l->next) {
+		uint64_t due = close_overdue(l, now);
 
 		next = due < next ? due : next;
 	}
@@ -109,9 +108,9 @@ static bool make_room(struct tcp *tcp)
 
 	if (tcp->connections < tcp->owner->config->tcp_connections)
 		return true;
-	for (size_t i = 0; i < tcp->listener_count; i++) {
-		oldest = older(oldest, tcp->listeners[i].lists[TCP_FIRST].first);
-		oldest = older(oldest, tcp->listeners[i].lists[TCP_IDLE].first);
+	for (struct tcp_listener *l = tcp->listeners; l; l = l->next) {
+		oldest = older(oldest, l->lists[TCP_FIRST].first);
+		oldest = older(oldest, l->lists[TCP_IDLE].first);
 	}
 	if (oldest)
 		connection_close(oldest);
@@ -136,16 +135,25 @@ static void on_connection(uv_stream_t *stream, int status)
 		connection_proceed(c);
 }
 
-void tcp_listen(struct tcp *tcp, const struct router *router, const struct tcp_limits *limits, int fd)
+struct tcp_listener *tcp_create(struct tcp *tcp, int fd)
 {
-	struct tcp_listener *listener = &tcp->listeners[tcp->listener_count++];
+	struct tcp_listener *listener = memory_zero(1, sizeof(*listener));
 
 	listener->tcp = tcp;
-	listener->router = router;
-	listener->limits = *limits;
 	uv_tcp_init(&tcp->owner->loop, &listener->handle);
 	uv_tcp_open(&listener->handle, fd);
 	uv_listen((uv_stream_t *)&listener->handle, SOMAXCONN, on_connection);
+	listener->next = tcp->listeners;
+	tcp->listeners = listener;
+	return listener;
+}
+
+void tcp_start(struct tcp_listener *listener, size_t index, const struct router *router,
+	const struct tcp_limits *limits)
+{
+	listener->listener = index;
+	listener->router = router;
+	listener->limits = *limits;
 }
 
 void tcp_flush(struct tcp *tcp)
@@ -169,17 +177,56 @@ static void for_each_of(struct tcp_list *list, void (*do_it)(struct connection *
 	}
 }
 
+static void for_all(struct tcp_listener *listener, void (*do_it)(struct connection *))
+{
+	for (enum tcp_state state = TCP_FIRST; state < TCP_STATES; state++)
+		for_each_of(&listener->lists[state], do_it);
+}
+
 static void for_each(struct tcp *tcp, void (*do_it)(struct connection *))
 {
-	for (size_t i = 0; i < tcp->listener_count; i++)
-		for (enum tcp_state state = TCP_FIRST; state < TCP_STATES; state++)
-			for_each_of(&tcp->listeners[i].lists[state], do_it);
+	for (struct tcp_listener *l = tcp->listeners; l; l = l->next)
+		for_all(l, do_it);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	struct tcp_listener *listener = CONTAINER_OF((uv_tcp_t *)handle, struct tcp_listener, handle);
+
+	listener->is_closed = true;
+	if (listener->is_over)
+		memory_free(listener);
 }
 
 static void close_listeners(struct tcp *tcp)
 {
-	for (size_t i = 0; i < tcp->listener_count; i++)
-		uv_close((uv_handle_t *)&tcp->listeners[i].handle, NULL);
+	for (struct tcp_listener *l = tcp->listeners; l; l = l->next)
+		if (!l->is_retired)
+			uv_close((uv_handle_t *)&l->handle, on_listener_closed);
+}
+
+void tcp_retire(struct tcp_listener *listener)
+{
+	listener->is_retired = true;
+	uv_close((uv_handle_t *)&listener->handle, on_listener_closed);
+	for_all(listener, connection_end);
+}
+
+void tcp_free_retired(struct tcp *tcp)
+{
+	for (struct tcp_listener **link = &tcp->listeners; *link;) {
+		struct tcp_listener *listener = *link;
+
+		if (!listener->is_retired) {
+			link = &listener->next;
+			continue;
+		}
+		*link = listener->next;
+		for_all(listener, connection_close);
+		listener->is_over = true;
+		if (listener->is_closed)
+			memory_free(listener);
+	}
 }
 
 void tcp_drain(struct tcp *tcp)
@@ -200,5 +247,10 @@ void tcp_close(struct tcp *tcp)
 void tcp_finish(struct tcp *tcp)
 {
 	tcp_flush(tcp); /* frees those that were closed with a reply on its way */
-	memory_free(tcp->listeners);
+	while (tcp->listeners) {
+		struct tcp_listener *listener = tcp->listeners;
+
+		tcp->listeners = listener->next;
+		memory_free(listener);
+	}
 }

@@ -27,6 +27,12 @@ struct tcp_list {
 struct tcp_listener {
 	uv_tcp_t handle;
 	struct tcp *tcp;
+	struct tcp_listener *next;
+	size_t listener; /* of the generation that the worker serves */
+	bool is_retired; /* of the one before: no connections any more, and no queries over those that there
+			    are */
+	bool is_closed;
+	bool is_over; /* freed when it is closed, too */
 	const struct router *router;
 	struct tcp_limits limits;
 	struct tcp_list lists[TCP_STATES]; /* every open connection is in exactly one */
@@ -35,17 +41,21 @@ struct tcp_listener {
 struct tcp {
 	struct net_worker *owner;
 	struct tcp_listener *listeners; /* owned */
-	size_t listener_count;
-	unsigned connections;	  /* open ones */
-	struct connection *ready; /* with replies that were delivered since the loop last waited */
+	unsigned connections;		/* open ones */
+	struct connection *ready;	/* with replies that were delivered since the loop last waited */
 	uv_timer_t timer;
 	uint64_t timer_due; /* ns; 0: not set */
 	bool is_draining;
 };
 
-void tcp_init(struct tcp *tcp, struct net_worker *owner, size_t listeners);
-void tcp_listen(struct tcp *tcp, const struct router *router, const struct tcp_limits *limits, int fd);
-void tcp_flush(struct tcp *tcp);  /* goes on with the connections of `ready` */
+void tcp_init(struct tcp *tcp, struct net_worker *owner);
+/* Takes over a listening socket; tcp_start() says for what. */
+struct tcp_listener *tcp_create(struct tcp *tcp, int fd);
+void tcp_start(struct tcp_listener *listener, size_t index, const struct router *router,
+	const struct tcp_limits *limits);
+void tcp_retire(struct tcp_listener *listener); /* what is under way goes on */
+void tcp_free_retired(struct tcp *tcp);		/* even if it does */
+void tcp_flush(struct tcp *tcp);		/* goes on with the connections of `ready` */
 void tcp_drain(struct tcp *tcp);  /* no more connections or queries; what is under way goes on */
 void tcp_close(struct tcp *tcp);  /* all at once; the loop has to run once more */
 void tcp_finish(struct tcp *tcp); /* after the loop's end */

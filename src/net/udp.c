@@ -68,13 +68,17 @@ void udp_batch_free(struct udp_batch *batch)
 	memory_free(batch);
 }
 
-void udp_init(struct udp *udp, struct net_worker *owner, const struct router *router,
-	const union address *address, int fd)
+struct udp *udp_create(struct net_worker *owner, const union address *address, int fd)
 {
-	*udp = (struct udp){.owner = owner, .router = router, .fd = fd, .local = *address};
+	struct udp *udp = memory_zero(1, sizeof(*udp));
+
+	udp->owner = owner;
+	udp->fd = fd;
+	udp->local = *address;
 	udp->is_wildcard = address_is_wildcard(address);
 	udp->outgoing_end = &udp->outgoing;
 	uv_poll_init(&owner->loop, &udp->poll, fd);
+	return udp;
 }
 
 static void append(struct udp *udp, struct request *request)
@@ -272,8 +276,10 @@ static void on_event(uv_poll_t *poll, int status, int events)
 			break;
 }
 
-void udp_start(struct udp *udp)
+void udp_start(struct udp *udp, size_t listener, const struct router *router)
 {
+	udp->listener = listener;
+	udp->router = router;
 	watch(udp);
 }
 
@@ -292,6 +298,8 @@ static void on_close(uv_handle_t *handle)
 
 	close(udp->fd);
 	udp->fd = -1;
+	if (udp->is_retired)
+		udp_free(udp);
 }
 
 void udp_close(struct udp *udp)
@@ -299,8 +307,9 @@ void udp_close(struct udp *udp)
 	uv_close((uv_handle_t *)&udp->poll, on_close);
 }
 
-void udp_finish(struct udp *udp)
+void udp_free(struct udp *udp)
 {
 	while (udp->outgoing)
 		drop_first(udp);
+	memory_free(udp);
 }

@@ -12,6 +12,9 @@ struct udp_batch; /* the arrays of recvmmsg() and sendmmsg(), shared by a worker
 struct udp {
 	uv_poll_t poll;
 	struct net_worker *owner;
+	struct udp *next; /* in the worker's list */
+	size_t listener;  /* of the generation that the worker serves */
+	bool is_retired;  /* of the one before: no reading any more */
 	const struct router *router;
 	int fd; /* owned; -1 once it is closed */
 	bool is_wildcard;
@@ -24,12 +27,12 @@ struct udp {
 struct udp_batch *udp_batch_create(struct worker *worker);
 void udp_batch_free(struct udp_batch *batch);
 
-void udp_init(struct udp *udp, struct net_worker *owner, const struct router *router,
-	const union address *address, int fd);
-void udp_start(struct udp *udp);
-void udp_flush(struct udp *udp);  /* sends what it can of outgoing */
-void udp_drain(struct udp *udp);  /* answers what the kernel holds, then reads no more */
-void udp_close(struct udp *udp);  /* the loop has to run once more */
-void udp_finish(struct udp *udp); /* after the loop's end */
+/* Takes over the descriptor, and begins to read. */
+struct udp *udp_create(struct net_worker *owner, const union address *address, int fd);
+void udp_start(struct udp *udp, size_t listener, const struct router *router);
+void udp_flush(struct udp *udp); /* sends what it can of outgoing */
+void udp_drain(struct udp *udp); /* answers what the kernel holds, then reads no more */
+void udp_close(struct udp *udp); /* the loop has to run once more; a retired one is freed then */
+void udp_free(struct udp *udp);	 /* any other, after the loop's end */
 
 #endif

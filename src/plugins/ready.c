@@ -17,13 +17,13 @@ struct ready { /* lifetime: configuration */
 	struct http_endpoint *endpoint;
 };
 
-static bool is_ready(struct ready *ready, size_t index)
+static bool is_ready(struct ready *ready, size_t index, struct buffer *ret_why)
 {
 	const struct place_plugin *plugin = &ready->setup->place->plugins[index];
 
 	if (!plugin->plugin->is_ready || (ready->was_ready[index] && !ready->continuously))
 		return true;
-	ready->was_ready[index] = plugin->plugin->is_ready(plugin->config);
+	ready->was_ready[index] = plugin->plugin->is_ready(plugin->config, ret_why);
 	return ready->was_ready[index];
 }
 
@@ -49,23 +49,69 @@ static void add_word(struct buffer *list, const char *word)
 		buffer_format(list, ",%s", word);
 }
 
+/* Each line behind the name of who says it. */
+static void add_lines(struct buffer *lines, const char *name, const struct buffer *why)
+{
+	const char *text = why->length ? why->bytes : "";
+
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+
+		buffer_format(lines, "\n%s: %.*s", name, (int)length, text);
+		text += length + (text[length] == '\n');
+	}
+}
+
+struct body {
+	struct buffer names; /* CoreDNS' body: "a,b" */
+	struct buffer lines; /* what the plugins wait for, a newline before each line */
+};
+
+/* Of blocks with the same address, the one before has left its part. */
+static void take_apart(const struct buffer *whole, struct body *ret)
+{
+	size_t names = whole->length ? strcspn(whole->bytes, "\n") : 0;
+
+	*ret = (struct body){0};
+	buffer_add(&ret->names, whole->bytes, names);
+	buffer_add(&ret->lines, whole->length ? whole->bytes + names : "", whole->length - names);
+}
+
+static void put_together(struct body *body, struct buffer *whole)
+{
+	buffer_clear(whole);
+	buffer_add(whole, body->names.bytes, body->names.length);
+	buffer_add(whole, body->lines.bytes, body->lines.length);
+	buffer_finish(&body->names);
+	buffer_finish(&body->lines);
+}
+
 static void answer(void *context, const char *rest, struct http_answer *ret)
 {
 	struct ready *ready = context;
-	struct buffer mine;
+	struct buffer mine, why;
+	struct body body;
 
 	(void)rest;
 	buffer_init(&mine);
+	buffer_init(&why);
+	take_apart(&ret->body, &body);
 	for (size_t i = 0; i < ready->setup->place->plugin_count; i++) {
-		if (is_ready(ready, i))
+		const char *name = ready->setup->place->plugins[i].plugin->name;
+
+		buffer_clear(&why);
+		if (is_ready(ready, i, &why))
 			continue;
 		ret->status = 503;
-		add_word(&ret->body, ready->setup->place->plugins[i].plugin->name);
-		add_word(&mine, ready->setup->place->plugins[i].plugin->name);
+		add_word(&body.names, name);
+		add_word(&mine, name);
+		add_lines(&body.lines, name, &why);
 	}
 	if (mine.length)
 		log_line(LOG_INFO, TOPIC, "Plugins not ready: \"%s\"", mine.bytes);
+	put_together(&body, &ret->body);
 	buffer_finish(&mine);
+	buffer_finish(&why);
 }
 
 /* An address that cannot be had costs the endpoint, not the start, as in CoreDNS; but it is told. */

@@ -1,10 +1,11 @@
-/* reload: would follow changes of the Corefile. The directive is read, so that Corefiles of CoreDNS start,
- * and the log says that nothing comes of it yet. */
+/* reload: has the Corefile looked at again and again, and what it says then served. The looking is the
+ * server's, which outlives the configuration that the directive stands in. */
 #include "svcdns/clock.h"
-#include "svcdns/log.h"
 #include "svcdns/setup.h"
 
+#define INTERVAL       ((int64_t)(30 * CLOCK_S))
 #define INTERVAL_LEAST ((int64_t)(2 * CLOCK_S))
+#define JITTER	       ((int64_t)(15 * CLOCK_S))
 #define JITTER_LEAST   ((int64_t)CLOCK_S)
 
 static bool read_duration(struct dispenser *d, int64_t *ret, struct error *error)
@@ -16,7 +17,7 @@ static bool read_duration(struct dispenser *d, int64_t *ret, struct error *error
  */
 static void *setup(struct setup *setup, struct error *error)
 {
-	int64_t interval = INTERVAL_LEAST, jitter = 0;
+	int64_t interval = INTERVAL, jitter = JITTER;
 	struct dispenser d;
 
 	dispenser_init(&d, setup->directive, error);
@@ -35,18 +36,13 @@ static void *setup(struct setup *setup, struct error *error)
 		error_set(error, "jitter value must be 0 or greater or equal to 1s");
 		return NULL;
 	}
+	if (jitter > interval / 2)
+		jitter = interval / 2;
+	if (!setup->reload->is_wanted)
+		*setup->reload = (struct reload){true, interval, jitter};
 	return setup;
-}
-
-static bool say_so(void *config, struct error *error)
-{
-	(void)config;
-	(void)error;
-	log_line(LOG_WARNING, "plugin/reload",
-		"This version does not follow changes of the Corefile: start it anew for them");
-	return true;
 }
 
 extern const struct plugin plugin_reload;
 
-const struct plugin plugin_reload = {.name = "reload", .setup = setup, .open = say_so};
+const struct plugin plugin_reload = {.name = "reload", .setup = setup};

@@ -535,6 +535,23 @@ static void end_all(struct deadlines *queue)
 	}
 }
 
+static struct exchange *find_asked(const struct deadlines *queue, const void *context)
+{
+	struct exchange *exchange = queue->oldest;
+
+	while (exchange && (!exchange->request || exchange->context != context))
+		exchange = exchange->newer;
+	return exchange;
+}
+
+void upstream_call_off(struct upstream_group *group, const void *context)
+{
+	struct exchange *exchange;
+
+	while ((exchange = find_asked(&group->hedges, context)) || (exchange = find_asked(&group->time_outs, context)))
+		fail(exchange, "the server's configuration has changed");
+}
+
 void upstream_stop(struct upstream_group *group)
 {
 	size_t count = group->config->server_count;

@@ -2,7 +2,7 @@
 
 import pytest
 
-from room import NotPermitted, Room
+from room import Container, NotPermitted, Room
 from server import Lab
 
 
@@ -21,3 +21,11 @@ def room(tmp_path_factory):
         pytest.skip(f'no network and mount namespaces of our own here: {reason}')
     yield room
     room.close()
+
+
+@pytest.fixture
+def container(tmp_path_factory):
+    try:
+        return Container(tmp_path_factory.mktemp('account'))
+    except NotPermitted as reason:
+        pytest.skip(f'no mount namespace of our own here: {reason}')

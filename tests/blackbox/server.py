@@ -15,6 +15,8 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
         writes the Corefile (and files beside it), starts the program with -conf on it, and returns a Server once it
         serves. {PORT}, {PORT2}, … {PORT9} become free ports, the same in every server of a test, {DIR} the folder of the
         files. corefile=None starts it without -conf, in that folder. A start that fails fails the test.
+    svcdns.begin(corefile, *arguments, files=…, env=…)
+        the same without waiting: server.wait_until_serving() does.
     svcdns.refused(corefile, *arguments, files=…, env=…)
         for what is to be refused: returns (exit code, text on stderr, text on stdout).
     svcdns.port(), svcdns.port(2), svcdns.folder
@@ -43,6 +45,7 @@ with 0, or wrote a sanitizer's report.
 import http.client
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -82,8 +85,10 @@ def has_ipv6():
 
 
 class Ports:
-    """Free ports, at every address. Each is held by a TCP socket that is bound but does not listen: SO_REUSEPORT lets svcdns
-    in, and nobody else is given the port meanwhile."""
+    """Free ports, at every address, from below those that the kernel gives to clients. Each is held by a TCP socket that is
+    bound but does not listen: SO_REUSEPORT lets svcdns in, and another test sees that the port is taken."""
+
+    RANGE = range(10000, 32000)
 
     def __init__(self):
         self.held = {}
@@ -97,15 +102,17 @@ class Ports:
     def hold():
         family = socket.AF_INET6 if has_ipv6() else socket.AF_INET  # the former stands for both
         while True:
+            port = random.choice(Ports.RANGE)
+            try:
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(family, kind) as probe:
+                        probe.bind(('', port))
+            except OSError:
+                continue
             tcp = socket.socket(family, socket.SOCK_STREAM)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            tcp.bind(('', 0))
-            with socket.socket(family, socket.SOCK_DGRAM) as udp:
-                try:
-                    udp.bind(('', tcp.getsockname()[1]))
-                    return tcp
-                except OSError:
-                    tcp.close()
+            tcp.bind(('', port))
+            return tcp
 
     def close(self):
         for held in self.held.values():
@@ -141,12 +148,15 @@ class Lab:
     def environment(self, env):
         return {**os.environ, **(env or {})}
 
-    def __call__(self, corefile, *arguments, files=None, env=None):
+    def begin(self, corefile, *arguments, files=None, env=None):
         self.write(corefile, files)
         server = Server(self, self.command(corefile, arguments), self.environment(env))
         self.servers.append(server)
+        return server
+
+    def __call__(self, corefile, *arguments, files=None, env=None):
+        server = self.begin(corefile, *arguments, files=files, env=env)
         server.wait_until_serving()
-        server.is_expected_to_run = True
         return server
 
     def refused(self, corefile, *arguments, files=None, env=None):
@@ -203,9 +213,13 @@ class Server:
             return line()
 
     def wait_until_serving(self):
-        if not self.quiet:
+        if self.quiet:
+            self.wait_for_the_port()
+        else:
             self.wait_for(r'^svcdns-')
-            return
+        self.is_expected_to_run = True
+
+    def wait_for_the_port(self):
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:  # there is nothing to wait for but the port
             assert self.process.poll() is None, self.errors()

@@ -2,6 +2,7 @@
 
 import datetime
 import pathlib
+import signal
 import ssl
 import subprocess
 import sys
@@ -135,6 +136,9 @@ def test_metrics(svcdns, api):
     now = page(server)
     assert now.get('coredns_kubernetes_rest_client_requests_total', code='200', host=host, method='GET') == 3
     assert now.get('coredns_kubernetes_rest_client_request_duration_seconds_count', host=host, verb='GET') == 3
+    waits = 'coredns_kubernetes_rest_client_rate_limiter_duration_seconds'
+    assert now.get(f'{waits}_bucket', host=host, verb='GET', le='0.005') == 3  # nothing is limited
+    assert now.get(f'{waits}_count', host=host, verb='GET') == 3
     assert now.get('coredns_kubernetes_dns_programming_duration_seconds_count', service_kind='headless_with_selector') == 1
     assert 2.9 < now.get('coredns_kubernetes_dns_programming_duration_seconds_sum', service_kind='headless_with_selector')
     for resource, objects in ('namespaces', 1), ('services', 3), ('endpointslices', 1):
@@ -152,6 +156,33 @@ def test_metrics(svcdns, api):
     await_true(lambda: page(server).get('svcdns_kubernetes_failures_total', resource='services'), server.lines)
     assert page(server).get('coredns_kubernetes_rest_client_requests_total', code='<error>', host=host, method='GET')
     api.start()
+
+
+def test_metrics_of_several_blocks(svcdns, fake):
+    """Each block follows the API for itself, whatever the number of its zones: all of it is counted, and once."""
+    api = fake()
+    api.script('pods', None, Status(403, 'Forbidden'), times=1000)
+    block = '''
+        {zones} {{
+            prometheus 127.0.0.1:{{PORT2}}
+            kubernetes {{
+                endpoint {url}
+                startup_timeout 1s
+                {more}
+            }}
+        }}
+    '''
+    server = svcdns(block.format(zones='cluster.local:{PORT} other.local:{PORT}', url=api.url, more='')
+                    + block.format(zones='third.local:{PORT}', url=api.url, more='pods verified'))
+    await_true(lambda: page(server).get('svcdns_kubernetes_lists_total') == 6, server.lines)
+    now = page(server)
+    requests = 'coredns_kubernetes_rest_client_requests_total'
+    assert now.get(requests, code='200') == 6
+    assert 1 <= now.get(requests, code='403') <= len(api.asked(plural='pods'))
+    for resource, objects, synced in ('namespaces', 2, 1), ('services', 4, 1), ('endpointslices', 2, 1), ('pods', 0, 0):
+        assert now.get('svcdns_kubernetes_objects', resource=resource) == objects
+        assert now.get('svcdns_kubernetes_synced', resource=resource) == synced
+    assert 0 <= now.get('svcdns_kubernetes_watch_age_seconds', resource='services') < PATIENCE
 
 
 def test_what_is_sent(svcdns, fake):
@@ -497,12 +528,28 @@ def test_stop_while_nothing_answers(svcdns, fake):
     assert time.monotonic() - begun < 10
 
 
+def test_end_while_the_start_waits(svcdns, fake):
+    api = fake()
+    api.script(None, None, Silence(), times=1000)
+    server = svcdns.begin(COREFILE.format(url=api.url, more='startup_timeout 10m'))
+    server.wait_for(r'waiting for Kubernetes API before starting server')
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert not any('unsynced' in line for line in server.lines if line)
+
+
 def test_rate_and_inflight_limits(svcdns, fake):
     api = fake()
-    server = start(svcdns, api, 'apiserver_qps 2\napiserver_burst 1\napiserver_max_inflight 1\nstartup_timeout 20s')
+    corefile = COREFILE.replace('kubernetes', 'prometheus 127.0.0.1:{{PORT2}}\n kubernetes')
+    more = 'apiserver_qps 2\napiserver_burst 1\napiserver_max_inflight 1\nstartup_timeout 20s'
+    server = svcdns(corefile.format(url=api.url, more=more))
     assert answer(server, 'headless.shop') == ['10.1.0.1', '10.1.0.2']
     times = sorted(r.at for r in api.requests)
     assert all(later - earlier > 0.4 for earlier, later in zip(times, times[1:]))
+    waits = 'coredns_kubernetes_rest_client_rate_limiter_duration_seconds'
+    assert page(server).get(f'{waits}_count', verb='GET') == len(times)
+    assert page(server).get(f'{waits}_bucket', verb='GET', le='0.25') == 1  # the first, which the burst let through
+    assert page(server).get(f'{waits}_sum', verb='GET') > 1.2              # half a second and a whole one
 
 
 # ---- warm start ----------------------------------------------------------------------------------------------------
@@ -675,3 +722,53 @@ def test_kubeconfig_with_data(svcdns, fake, pki):
                          f'client-certificate-data: {data["client.crt"]}, client-key-data: {data["client.key"]}')
     server = start_with_kubeconfig(svcdns, text)
     assert answer(server, 'web.shop') == ['10.96.0.1']
+
+
+# ---- within a cluster ------------------------------------------------------------------------------------------------
+
+
+IN_CLUSTER = '.:{PORT} {\n kubernetes cluster.local {\n startup_timeout 1s\n }\n}\n'
+
+
+def surroundings(api):
+    return {'KUBERNETES_SERVICE_HOST': '127.0.0.1', 'KUBERNETES_SERVICE_PORT': str(api.port)}
+
+
+def test_service_account(svcdns, container, fake, pki):
+    api = fake(tls=tls_context(pki), token='one')
+    authority = (pki / 'ca.crt').read_text()
+    container.give({'token': 'one\n', 'ca.crt': authority})
+    svcdns.room = container
+    server = svcdns(IN_CLUSTER, env=surroundings(api))
+    assert answer(server, 'web.shop') == ['10.96.0.1']
+    assert {r.headers['Authorization'] for r in api.requests} == {'Bearer one'}
+    container.give({'token': 'two\n', 'ca.crt': authority})
+    api.token = 'two'
+    api.put(service('new', '10.96.0.9'))
+    api.cut()
+    await_answer(server, 'new.shop', ['10.96.0.9'])
+    await_true(lambda: {r.plural for r in api.requests if r.headers['Authorization'] == 'Bearer two'} ==
+               {'namespaces', 'services', 'endpointslices'}, api.requests)
+    assert not [line for line in server.lines if '401' in line]  # nothing that anybody should see
+
+
+def test_service_account_of_another_cluster(svcdns, container, fake, pki):
+    """What is not of the account's authority is not told the token."""
+    api = fake(tls=tls_context(pki), token='one')
+    container.give({'token': 'one', 'ca.crt': (pki / 'foreign.crt').read_text()})
+    svcdns.room = container
+    server = svcdns(IN_CLUSTER, env=surroundings(api))
+    server.wait_for(r'^\[ERROR\] plugin/kubernetes: services: the API server cannot be reached: SSL certificate problem: ')
+    assert answer(server, 'web.shop') == 'SERVFAIL'
+    assert not api.requests
+    container.give({'token': 'one', 'ca.crt': (pki / 'ca.crt').read_text()})
+    await_answer(server, 'web.shop', ['10.96.0.1'])
+    server.wait_for(r'services: the API server is followed again')
+
+
+def test_no_service_account(svcdns, container, fake):
+    svcdns.room = container
+    code, error, _ = svcdns.refused(IN_CLUSTER, env=surroundings(fake()))
+    assert code == 1
+    assert ('invalid configuration: unable to read token /var/run/secrets/kubernetes.io/serviceaccount/token for the service '
+            'account due to open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file or directory') in error

@@ -296,6 +296,19 @@ def test_addresses_show_the_same(svcdns, upstream):
     assert server.fetch('/', 2)[0] == 404
 
 
+def test_process_counts_once(svcdns, upstream):
+    """However many blocks have a prometheus."""
+    server = start(svcdns, upstream)
+
+    def received():
+        names, values = [line.split() for line in open(f'/proc/{server.process.pid}/net/netstat') if line.startswith('IpExt:')]
+        return int(values[names.index('InOctets')])
+
+    before = received()
+    now = page(server).get('process_network_receive_bytes_total')
+    assert 0 < before <= now <= received()
+
+
 def test_workers_are_added_up(svcdns):
     server = svcdns('.:{PORT} {\n prometheus 127.0.0.1:{PORT2}\n whoami\n}\n', env={'GOMAXPROCS': '8'})
     for number in range(64):  # each from a port of its own, and so to some worker

@@ -11,6 +11,7 @@
 #include "svcdns/chain.h"
 #include "svcdns/clock.h"
 #include "svcdns/http.h"
+#include "svcdns/kept.h"
 #include "svcdns/memory.h"
 #include "svcdns/metrics.h"
 #include "svcdns/query.h"
@@ -33,6 +34,7 @@ struct lab {
 	struct place_site site;
 	struct place place;
 	struct needs needs;
+	struct reload reload;
 	struct error error;
 
 	struct link links[LAB_LINKS_MAX];
@@ -62,15 +64,18 @@ static inline bool lab_read(struct lab *lab, const struct plugin *plugin, const 
 	*lab = (struct lab){.plugin = plugin, .client = "192.0.2.1", .flags = FLAG_RD, .class = CLASS_IN};
 	arena_init(&lab->arena);
 	lab->site = (struct place_site){"dns://:53", "."};
-	lab->place = (struct place){.sites = &lab->site, .site_count = 1, .view = ""};
+	lab->place = (struct place){.sites = &lab->site, .site_count = 1, .view = "", .identity = ". #0"};
 	lab->setup = (struct setup){.plugin = plugin,
 		.arena = &lab->arena,
 		.bind = &lab->bind,
 		.timeouts = &lab->timeouts,
-		.needs = &lab->needs};
+		.needs = &lab->needs,
+		.reload = &lab->reload};
 	lab->setup.place = &lab->place;
 	lab->setup.metrics = metrics_create(1);
 	lab->setup.http = http_create();
+	lab->setup.kept = kept_create();
+	lab->setup.workers = 1;
 	if (!corefile_parse(&lab->corefile, "Corefile", text, (size_t)length, registry_knows, &lab->error))
 		return false;
 	lab->setup.directives = lab->corefile.blocks->directives;
@@ -118,6 +123,7 @@ static inline void lab_finish(struct lab *lab)
 		router_finish(&lab->router);
 	}
 	http_destroy(lab->setup.http);
+	kept_destroy(lab->setup.kept);
 	metrics_destroy(lab->setup.metrics);
 	corefile_finish(&lab->corefile);
 	arena_finish(&lab->arena);

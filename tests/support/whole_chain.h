@@ -12,6 +12,7 @@
 #include "svcdns/clock.h"
 #include "svcdns/corefile.h"
 #include "svcdns/http.h"
+#include "svcdns/kept.h"
 #include "svcdns/memory.h"
 #include "svcdns/metrics.h"
 #include "svcdns/registry.h"
@@ -80,12 +81,15 @@ static inline void whole_chain_start(struct whole_chain *whole, const char *core
 	if (!corefile_parse(&whole->corefile, "Corefile", corefile, strlen(corefile), registry_knows, &error))
 		abort();
 	whole->setup.arena = &whole->corefile.arena;
+	whole->setup.directives = whole->corefile.blocks->directives;
 	whole->site = (struct place_site){"dns://:53", "."};
 	whole->place =
-		(struct place){.sites = &whole->site, .site_count = 1, .view = "", .plugins = whole->plugins};
+		(struct place){.sites = &whole->site, .site_count = 1, .view = "", .identity = ". #0", .plugins = whole->plugins};
 	whole->setup.place = &whole->place;
 	whole->setup.metrics = metrics_create(1);
 	whole->setup.http = http_create();
+	whole->setup.kept = kept_create();
+	whole->setup.workers = 1;
 	zones_add(&whole->setup.zones, whole->setup.arena, ".");
 	worker_init(&whole->worker, 0, loop);
 	whole->worker.now = clock_monotonic();
@@ -120,6 +124,7 @@ static inline void whole_chain_finish(struct whole_chain *whole)
 		if (whole->links[i].plugin->close)
 			whole->links[i].plugin->close(whole->configs[i]);
 	http_destroy(whole->setup.http);
+	kept_destroy(whole->setup.kept);
 	metrics_destroy(whole->setup.metrics);
 	router_finish(&whole->router);
 	worker_finish(&whole->worker);

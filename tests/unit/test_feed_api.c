@@ -8,13 +8,16 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "../support/plugin_lab.h"
 #include "../support/table_text.h"
 #include "svcdns/access.h"
 #include "svcdns/clock.h"
 #include "svcdns/feed.h"
+#include "svcdns/interrupt.h"
 
 #define PATIENCE (30 * CLOCK_S)
 
@@ -47,6 +50,8 @@ struct server {
 	size_t count;
 };
 
+static atomic_uint answers; /* of all servers */
+
 static void answer(const struct server *server, int fd)
 {
 	static const struct {
@@ -72,6 +77,7 @@ static void answer(const struct server *server, int fd)
 	if (server->refused && strstr(request, server->refused))
 		snprintf(response, sizeof(response), "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
 	send(fd, response, strlen(response), MSG_NOSIGNAL);
+	atomic_fetch_add(&answers, 1);
 }
 
 static void *serve(void *argument)
@@ -190,6 +196,19 @@ static struct feed_counts await_slice_counted(struct fixture *f)
 	return counts;
 }
 
+static struct feed_counts await_failure(struct fixture *f, const char *name)
+{
+	uint64_t end = clock_monotonic() + PATIENCE;
+	struct feed_counts counts = feed_counts(f->feed);
+
+	while (!resource(&counts, name) || !*resource(&counts, name)->failure) {
+		assert_true(clock_monotonic() < end);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		counts = feed_counts(f->feed);
+	}
+	return counts;
+}
+
 static void test_ready_feed(void **state)
 {
 	struct fixture f;
@@ -237,10 +256,43 @@ static void test_forbidden_resource(void **state)
 	assert_true(snapshot_knows(f.snapshot, SNAPSHOT_PODS)); /* not read at all */
 	assert_false(snapshot_knows(f.snapshot, SNAPSHOT_ENDPOINTS));
 	assert_non_null(find_service(f.snapshot, "shop", "web"));
-	counts = feed_counts(f.feed);
+	counts = await_failure(&f, "endpointslices");
 	assert_true(resource(&counts, "services")->is_synced);
+	assert_string_equal(resource(&counts, "services")->failure, "");
 	assert_false(resource(&counts, "endpointslices")->is_synced);
+	assert_non_null(strstr(resource(&counts, "endpointslices")->failure, "answers 403: no reason given"));
 	close_feed(&f);
+}
+
+static void *interrupt(void *argument)
+{
+	(void)argument;
+	while (atomic_load(&answers) < 3)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	interrupt_request();
+	return NULL;
+}
+
+/* The last one, since it is for good. */
+static void test_start_that_is_interrupted(void **state)
+{
+	struct capture capture;
+	struct fixture f;
+	pthread_t thread;
+	const char *text;
+	uint64_t begun = clock_monotonic();
+
+	(void)state;
+	atomic_store(&answers, 0);
+	capture_begin(&capture);
+	assert_int_equal(pthread_create(&thread, NULL, interrupt, NULL), 0);
+	open_feed(&f, "/endpointslices?", (int64_t)PATIENCE);
+	pthread_join(thread, NULL);
+	assert_false(snapshot_is_synced(f.snapshot));
+	close_feed(&f);
+	text = capture_end(&capture);
+	assert_null(strstr(text, "starting server with unsynced"));
+	assert_true(clock_monotonic() - begun < PATIENCE);
 }
 
 int main(void)
@@ -248,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ready_feed),
 		cmocka_unit_test(test_forbidden_resource),
+		cmocka_unit_test(test_start_that_is_interrupted),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

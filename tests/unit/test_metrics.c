@@ -43,7 +43,14 @@ static const struct metric_family times = {
 static const struct metric_family level = {.name = "e", .help = "A level.", .type = METRIC_GAUGE};
 static const struct metric_family levels = {
 	.name = "f", .help = "Levels.", .type = METRIC_GAUGE, .labels = {{.name = "name"}}};
-static const struct metric_family *const all[] = {&plain, &labelled, &sizes, &times, &level, &levels, NULL};
+static const struct metric_family sum = {
+	.name = "g_sum", .help = "A sum.", .type = METRIC_GAUGE, .alike = METRIC_SUM};
+static const struct metric_family least = {
+	.name = "h_least", .help = "The least.", .type = METRIC_GAUGE, .alike = METRIC_LEAST};
+static const struct metric_family whole = {
+	.name = "i_total", .help = "Of the process.", .alike = METRIC_GREATEST};
+static const struct metric_family *const all[] = {
+	&plain, &labelled, &sizes, &times, &level, &levels, &sum, &least, &whole, NULL};
 
 static const char *const web[] = {"web"};
 static struct buffer text;
@@ -73,11 +80,15 @@ static const char *page(struct metrics *metrics)
 
 static void test_empty(void **state)
 {
-	assert_string_equal(page(*state), "# HELP a_total Plain.\n# TYPE a_total counter\na_total 0\n"
-					  "# HELP c_bytes Sizes.\n# TYPE c_bytes histogram\n"
-					  "c_bytes_bucket{le=\"10\"} 0\nc_bytes_bucket{le=\"100\"} 0\n"
-					  "c_bytes_bucket{le=\"+Inf\"} 0\nc_bytes_sum 0\nc_bytes_count 0\n"
-					  "# HELP e A level.\n# TYPE e gauge\ne 0\n");
+	assert_string_equal(page(*state),
+		"# HELP a_total Plain.\n# TYPE a_total counter\na_total 0\n"
+		"# HELP c_bytes Sizes.\n# TYPE c_bytes histogram\n"
+		"c_bytes_bucket{le=\"10\"} 0\nc_bytes_bucket{le=\"100\"} 0\n"
+		"c_bytes_bucket{le=\"+Inf\"} 0\nc_bytes_sum 0\nc_bytes_count 0\n"
+		"# HELP e A level.\n# TYPE e gauge\ne 0\n"
+		"# HELP g_sum A sum.\n# TYPE g_sum gauge\ng_sum 0\n"
+		"# HELP h_least The least.\n# TYPE h_least gauge\nh_least 0\n"
+		"# HELP i_total Of the process.\n# TYPE i_total counter\ni_total 0\n");
 }
 
 static void test_sum_of_workers(void **state)
@@ -168,20 +179,29 @@ static void collect(void *config, struct metrics_page *out)
 
 	metrics_sample(out, &level, NULL, *value);
 	metrics_sample(out, &levels, (const char *const[]){"a\"b\\c\nd"}, *value);
+	metrics_sample(out, &plain, NULL, *value);
+	metrics_sample(out, &sum, NULL, *value);
+	metrics_sample(out, &least, NULL, *value);
+	metrics_sample(out, &whole, NULL, *value);
 }
 
 static void test_collectors(void **state)
 {
 	double small = 0.1, great = 1756000000.25;
+	const struct metrics_collector collectors[] = {{collect, &small}, {collect, &great}};
 
-	metrics_attach(*state, collect, &small);
-	metrics_attach(*state, collect, &great);
+	metrics_set_collectors(*state, collectors, 2);
 	assert_non_null(
 		strstr(page(*state), "# TYPE e gauge\ne 1756000000.25\n# HELP f Levels.\n# TYPE f gauge\n"
 				     "f{name=\"a\\\"b\\\\c\\nd\"} 1756000000.25\n"));
-	metrics_detach(*state, &great);
+	assert_non_null(strstr(text.bytes, "\na_total 1756000000.35\n"));
+	assert_non_null(strstr(text.bytes, "\ng_sum 1756000000.35\n"));
+	assert_non_null(strstr(text.bytes, "\nh_least 0.1\n"));
+	assert_non_null(strstr(text.bytes, "\ni_total 1756000000.25\n"));
+	metrics_set_collectors(*state, collectors, 1);
 	assert_non_null(strstr(page(*state), "\ne 0.1\n"));
-	metrics_detach(*state, &small);
+	assert_non_null(strstr(text.bytes, "\ng_sum 0.1\n"));
+	metrics_set_collectors(*state, NULL, 0);
 	assert_non_null(strstr(page(*state), "\ne 0\n"));
 	assert_null(strstr(text.bytes, "# HELP f "));
 }
@@ -196,13 +216,31 @@ static void collect_times(void *config, struct metrics_page *out)
 
 static void test_a_histogram_that_is_collected(void **state)
 {
-	metrics_attach(*state, collect_times, *state);
+	const struct metrics_collector collector = {collect_times, *state};
+
+	metrics_set_collectors(*state, &collector, 1);
 	page(*state);
 	assert_non_null(strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"0.0005\"} 3\n"));
 	assert_non_null(
 		strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"+Inf\"} 7\n"
 				   "d_seconds_sum{name=\"web\"} 1.5\nd_seconds_count{name=\"web\"} 7\n"));
-	metrics_detach(*state, *state);
+	metrics_set_collectors(*state, NULL, 0);
+}
+
+/* Of two blocks, and of a worker: all of it counts. */
+static void test_histograms_are_added_up(void **state)
+{
+	const struct metrics_collector collectors[] = {{collect_times, *state}, {collect_times, NULL}};
+
+	histogram_add(&times, metrics_cells(*state, 1, &times, web), 250000);
+	metrics_set_collectors(*state, collectors, ARRAY_LENGTH(collectors));
+	page(*state);
+	assert_non_null(strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"0.00025\"} 3\n"
+					   "d_seconds_bucket{name=\"web\",le=\"0.0005\"} 7\n"));
+	assert_non_null(strstr(text.bytes, "\nd_seconds_bucket{name=\"web\",le=\"+Inf\"} 15\n"
+					   "d_seconds_sum{name=\"web\"} 3.00025\n"
+					   "d_seconds_count{name=\"web\"} 15\n"));
+	metrics_set_collectors(*state, NULL, 0);
 }
 
 struct writer_thread {
@@ -248,6 +286,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_series, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_collectors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_histogram_that_is_collected, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_histograms_are_added_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_counting_while_the_page_is_written, set_up, tear_down),
 	};
 

@@ -63,6 +63,7 @@ struct echo {
 
 struct fixture {
 	struct network_config config;
+	struct network_generation generation;
 	struct network_listener listener;
 	struct network *network;
 	struct echo echoes[4];
@@ -175,6 +176,13 @@ static void refresh(void *context, struct worker *worker)
 	(void)worker;
 }
 
+static bool is_idle(void *context, const struct worker *worker)
+{
+	const struct fixture *f = context;
+
+	return f->echoes[worker->index].held_count == 0;
+}
+
 static void end(void *context, struct worker *worker, struct router *routers)
 {
 	struct fixture *f = context;
@@ -195,15 +203,18 @@ static struct fixture *prepare(const char *host, unsigned workers)
 	f->listener.text = host;
 	sem_init(&f->seen, 0, 0);
 	f->config = (struct network_config){
-		.listeners = &f->listener,
-		.listener_count = 1,
 		.workers = workers,
 		.tcp_connections = 16,
 		.tcp = {.first_ns = PATIENCE_S * (int64_t)CLOCK_S,
 			.idle_ns = PATIENCE_S * (int64_t)CLOCK_S,
 			.write_ns = PATIENCE_S * (int64_t)CLOCK_S},
+	};
+	f->generation = (struct network_generation){
+		.listeners = &f->listener,
+		.listener_count = 1,
 		.begin = begin,
 		.refresh = refresh,
+		.is_idle = is_idle,
 		.end = end,
 		.context = f,
 	};
@@ -214,7 +225,7 @@ static struct fixture *run(struct fixture *f)
 {
 	struct error error = {0};
 
-	f->network = network_start(&f->config, &error);
+	f->network = network_start(&f->config, &f->generation, &error);
 	if (!f->network)
 		fail_msg("%s", error.message);
 	f->port = network_port(f->network, 0);
@@ -892,7 +903,7 @@ static void address_in_use(void **state)
 	(void)state;
 	f->listener.address = take_port(&udp, &tcp);
 	f->listener.text = "127.0.0.1:PORT";
-	assert_null(network_start(&f->config, &error));
+	assert_null(network_start(&f->config, &f->generation, &error));
 	assert_string_equal(
 		error.message, "ListenPacket: listen udp 127.0.0.1:PORT: bind: address already in use");
 	assert_int_equal(connect(client, &f->listener.address.any, sizeof(struct sockaddr_in)), -1);
@@ -909,10 +920,165 @@ static void address_of_another_host(void **state)
 	struct error error = {0};
 
 	(void)state;
-	assert_null(network_start(&f->config, &error));
+	assert_null(network_start(&f->config, &f->generation, &error));
 	assert_string_equal(
 		error.message, "Listen: listen tcp 203.0.113.77: bind: cannot assign requested address");
 	finish(f);
+}
+
+/* One generation after another. */
+
+/* The next one, at an address of its own or at that of the one before. */
+static struct fixture *follow(const struct fixture *before, const char *host)
+{
+	struct fixture *next = prepare(host ? host : before->listener.text, before->config.workers);
+	struct error error = {0};
+
+	next->network = before->network;
+	if (!network_switch(next->network, &next->generation, &error))
+		fail_msg("%s", error.message);
+	next->port = network_port(next->network, 0);
+	return next;
+}
+
+static void retire(struct fixture *f, int64_t grace_ns)
+{
+	network_retire(f->network, grace_ns);
+	finish(f);
+}
+
+static void the_next_generation_has_sockets_and_connections(void **state)
+{
+	struct fixture *first = start("127.0.0.1", 2), *next;
+	int udp = dial_udp(first), tcp = dial_tcp(first);
+	uint8_t reply[512];
+
+	(void)state;
+	ask_tcp(tcp, 1, "a");
+	expect_tcp(tcp, 1);
+	next = follow(first, NULL);
+	assert_int_equal(next->port, first->port);
+	retire(first, PATIENCE_S * (int64_t)CLOCK_S);
+	ask_tcp(tcp, 2, "soon");
+	ask_udp(udp, 3, "soon");
+	wait_until_held(next);
+	wait_until_held(next);
+	expect_tcp(tcp, 2);
+	expect_udp(udp, 3, reply);
+	close(tcp);
+	close(udp);
+	stop(next);
+}
+
+static void queries_stay_with_their_generation(void **state)
+{
+	struct fixture *first = start("127.0.0.1", 1), *next;
+	int udp = dial_udp(first), tcp = dial_tcp(first);
+	uint8_t reply[512];
+
+	(void)state;
+	ask_udp(udp, 1, "wait");
+	ask_tcp(tcp, 2, "wait");
+	wait_until_held(first);
+	wait_until_held(first);
+	next = follow(first, NULL);
+	ask_tcp(tcp, 3, "a");
+	expect_tcp(tcp, 3); /* the next one answers, while the first still has two */
+	ask_tcp(tcp, 4, "soon");
+	wait_until_held(next);
+	expect_tcp(tcp, 4);
+	assert_int_equal(first->echoes[0].held_count, 2);
+	network_retire(first->network, 10 * MS); /* end() answers what it finds */
+	assert_int_equal(first->echoes[0].held_count, 0);
+	expect_udp(udp, 1, reply);
+	expect_tcp(tcp, 2);
+	finish(first);
+	close(tcp);
+	close(udp);
+	stop(next);
+}
+
+static void retire_waits_for_what_is_under_way(void **state)
+{
+	struct fixture *first = start("127.0.0.1", 1), *next;
+	int udp = dial_udp(first);
+	uint8_t reply[512];
+
+	(void)state;
+	ask_udp(udp, 1, "soon");
+	wait_until_held(first);
+	next = follow(first, NULL);
+	network_retire(first->network, PATIENCE_S * (int64_t)CLOCK_S);
+	assert_int_equal(first->echoes[0].held_count, 0);
+	assert_int_equal(recv(udp, reply, sizeof(reply), MSG_DONTWAIT), MESSAGE_HEADER + 10);
+	finish(first);
+	close(udp);
+	stop(next);
+}
+
+static void addresses_come_and_go(void **state)
+{
+	struct fixture *first = start("127.0.0.1", 1), *next;
+	int udp = dial_udp(first), idle = dial_tcp(first), busy = dial_tcp(first), late;
+	union address gone;
+	uint8_t reply[512];
+	struct ip ip;
+
+	(void)state;
+	ask_tcp(idle, 1, "a");
+	expect_tcp(idle, 1);
+	ask_udp(udp, 2, "soon");
+	ask_tcp(busy, 3, "soon");
+	wait_until_held(first);
+	wait_until_held(first);
+	assert_true(ip_parse("127.0.0.1", &ip));
+	address_set(&gone, &ip, first->port);
+	next = follow(first, "127.0.0.2");
+	retire(first, PATIENCE_S * (int64_t)CLOCK_S);
+	expect_udp(udp, 2, reply);
+	expect_tcp(busy, 3);
+	expect_end(busy);
+	expect_end(idle);
+	late = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(late, &gone.any, sizeof(gone.in)), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	check_udp("127.0.0.2", next->port, "0127.0.0.2");
+	close(late);
+	close(udp);
+	stop(next);
+}
+
+static void a_client_that_does_not_read_does_not_hold_a_generation(void **state)
+{
+	struct fixture *first = start("127.0.0.1", 1), *next;
+	int fd = dial_tcp(first);
+
+	(void)state;
+	for (uint16_t i = 0; i < 400; i++)
+		ask_tcp(fd, i, "big");
+	next = follow(first, "127.0.0.2");
+	retire(first, 10 * MS);
+	check_tcp("127.0.0.2", next->port, "0127.0.0.2");
+	close(fd);
+	stop(next);
+}
+
+static void nothing_changes_where_an_address_cannot_be_had(void **state)
+{
+	struct fixture *first = start("127.0.0.1", 2), *next = prepare("203.0.113.77", 2);
+	int tcp = dial_tcp(first);
+	struct error error = {0};
+
+	(void)state;
+	assert_false(network_switch(first->network, &next->generation, &error));
+	assert_string_equal(
+		error.message, "Listen: listen tcp 203.0.113.77: bind: cannot assign requested address");
+	ask_tcp(tcp, 1, "soon");
+	wait_until_held(first);
+	expect_tcp(tcp, 1);
+	finish(next);
+	close(tcp);
+	stop(first);
 }
 
 /* CPU quotas. A tree of files stands for /proc/self/cgroup and /sys/fs/cgroup. */
@@ -1002,6 +1168,12 @@ int main(void)
 		cmocka_unit_test(stop_waits_no_longer_than_it_is_told),
 		cmocka_unit_test(address_in_use),
 		cmocka_unit_test(address_of_another_host),
+		cmocka_unit_test(the_next_generation_has_sockets_and_connections),
+		cmocka_unit_test(queries_stay_with_their_generation),
+		cmocka_unit_test(retire_waits_for_what_is_under_way),
+		cmocka_unit_test(addresses_come_and_go),
+		cmocka_unit_test(a_client_that_does_not_read_does_not_hold_a_generation),
+		cmocka_unit_test(nothing_changes_where_an_address_cannot_be_had),
 		cmocka_unit_test(cpu_quotas),
 	};
 

@@ -12,15 +12,25 @@
 
 extern const struct plugin plugin_ready;
 
-static bool is_ready(void *config)
+static bool is_ready(void *config, struct buffer *ret_why)
 {
 	const bool *ready = config;
 
+	(void)ret_why;
 	return *ready;
 }
 
+static bool explains(void *config, struct buffer *ret_why)
+{
+	const char *why = config;
+
+	buffer_text(ret_why, why);
+	return !*why;
+}
+
 static const struct plugin first = {.name = "first", .is_ready = is_ready}, silent = {.name = "silent"},
-			   second = {.name = "second", .is_ready = is_ready};
+			   second = {.name = "second", .is_ready = is_ready},
+			   talker = {.name = "talker", .is_ready = explains};
 
 struct fixture {
 	struct http_lab http;
@@ -126,6 +136,43 @@ static void test_two_blocks(void **state)
 	end(&f);
 }
 
+/* CoreDNS' line first; of two blocks, too. */
+static void test_reasons(void **state)
+{
+	static char why[] = "pods: 403\nslices: not yet", other_why[] = "pods: cut";
+	struct fixture f = {.first = false};
+	struct setup setup;
+	void *other;
+	struct place_plugin plugins[] = {{&second, &f.second}, {&talker, other_why}};
+	struct place place = {.plugins = plugins, .plugin_count = ARRAY_LENGTH(plugins)};
+	struct capture capture;
+	const char *text;
+
+	(void)state;
+	begin(&f, "");
+	f.plugins[1] = (struct place_plugin){&talker, why};
+	setup = f.lab.setup;
+	setup.place = &place;
+	other = plugin_ready.setup(&setup, &f.lab.error);
+	assert_non_null(other);
+	assert_true(plugin_ready.open(other, &f.lab.error));
+	f.second = true;
+	capture_begin(&capture);
+	assert_true(is_answer(
+		&f, "503 ", "first,talker\ntalker: pods: 403\ntalker: slices: not yet\ntalker: pods: cut"));
+	f.first = true;
+	*why = '\0';
+	assert_true(is_answer(&f, "503 ", "talker\ntalker: pods: cut"));
+	*other_why = '\0';
+	assert_true(is_answer(&f, "200 ", "OK"));
+	text = capture_end(&capture);
+	assert_string_equal(text, "[INFO] plugin/ready: Plugins not ready: \"first,talker\"\n"
+				  "[INFO] plugin/ready: Plugins not ready: \"talker\"\n"
+				  "[INFO] plugin/ready: Plugins not ready: \"talker\"\n");
+	plugin_ready.close(other);
+	end(&f);
+}
+
 /* At the end of the server it is the first to be gone. */
 static void test_leave(void **state)
 {
@@ -187,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_until_ready),
 		cmocka_unit_test(test_continuously),
 		cmocka_unit_test(test_two_blocks),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_address_that_cannot_be_had),
 		cmocka_unit_test(test_refused),

@@ -570,10 +570,18 @@ static void test_forbidden(void **state)
 	asks(&lab);
 	refuse(&lab, 403);
 	assert_says(&lab, ""); /* said already */
+	assert_string_equal(lab.reflector.failure, "the API server answers 403: no reason given: the service "
+						   "account needs the verbs list and watch for "
+						   "resource \"services\" of API group \"\"");
 	pass(&lab, 61);
 	asks(&lab);
 	refuse(&lab, 403);
 	assert_string_not_equal(lab.reflector.notice.text, ""); /* once a minute */
+	pass(&lab, 61);
+	asks(&lab);
+	assert_string_not_equal(lab.reflector.failure, "");
+	head(&lab, 200); /* all of them may take a while to come: what was refused is over */
+	assert_string_equal(lab.reflector.failure, "");
 	lab_finish(&lab);
 }
 

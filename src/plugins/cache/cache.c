@@ -3,10 +3,14 @@
  * Two stores, success and denial, belong to all workers; a worker has two buffers into which it copies what
  * it finds, and a table of the questions that it has under way, so that each is asked once. What a plugin
  * answers from memory (plugin->is_fresh) is not kept: it is there anyway, and always current. */
+#include <string.h>
+
 #include "keep.h"
 #include "refresh.h"
 #include "svcdns/chain.h"
+#include "svcdns/kept.h"
 #include "svcdns/memory.h"
+#include "svcdns/registry.h"
 #include "svcdns/worker.h"
 #include "wait.h"
 
@@ -214,24 +218,59 @@ static void *setup(struct setup *setup, struct error *error)
 	cache->setup = setup;
 	cache->settings = settings;
 	cache->zones = cache_counters_zones(setup->arena, &settings->zones);
-	hash_key_random(&cache->hash_key);
 	return cache;
+}
+
+static void *create_stores(void *context, struct error *error)
+{
+	const struct cache_settings *settings = context;
+	size_t success = (size_t)settings->success.capacity, denial = (size_t)settings->denial.capacity;
+	double bytes = (double)settings->bytes / (double)(success + denial);
+	struct cache_stores *stores = memory_zero(1, sizeof(*stores));
+
+	(void)error;
+	hash_key_random(&stores->hash_key);
+	stores->success = store_create(success, (size_t)(bytes * (double)success));
+	stores->denial = store_create(denial, (size_t)(bytes * (double)denial));
+	return stores;
+}
+
+static void destroy_stores(void *object)
+{
+	struct cache_stores *stores = object;
+
+	store_destroy(stores->success);
+	store_destroy(stores->denial);
+	memory_free(stores);
+}
+
+/* What is in a cache came from the plugins below it: while they say the same, the next configuration has it. */
+static void make_key(const struct setup *setup, struct buffer *ret)
+{
+	const struct registration *r = registry;
+
+	while (strcmp(r->name, "cache") != 0)
+		r++;
+	setup_key(setup, "cache", ret);
+	for (; r->name; r++)
+		for (const struct directive *d = setup->directives; d; d = d->next)
+			if (strcmp(d->name, r->name) == 0)
+				setup_key_add(ret, d, NULL);
 }
 
 static bool open_stores(void *config, struct error *error)
 {
 	struct cache *cache = config;
-	size_t success = (size_t)cache->settings->success.capacity,
-	       denial = (size_t)cache->settings->denial.capacity;
-	size_t bytes = (size_t)cache->settings->bytes;
+	const struct setup *setup = cache->setup;
+	struct buffer key;
 
-	(void)error;
-	cache->is_used =
-		arena_alloc(cache->setup->arena, cache->setup->place->site_count * sizeof(*cache->is_used));
-	cache->success =
-		store_create(success, (size_t)((double)bytes * (double)success / (double)(success + denial)));
-	cache->denial =
-		store_create(denial, (size_t)((double)bytes * (double)denial / (double)(success + denial)));
+	cache->is_used = arena_alloc(setup->arena, setup->place->site_count * sizeof(*cache->is_used));
+	make_key(setup, &key);
+	cache->kept = kept_take(setup->kept, key.bytes, create_stores, (void *)cache->settings, destroy_stores, error);
+	buffer_finish(&key);
+	cache->hash_key = cache->kept->hash_key;
+	cache->success = cache->kept->success;
+	cache->denial = cache->kept->denial;
 	return true;
 }
 
@@ -248,10 +287,9 @@ static void collect(void *config, struct metrics_page *page)
 
 static void close_stores(void *config)
 {
-	struct cache *cache = config;
+	const struct cache *cache = config;
 
-	store_destroy(cache->success);
-	store_destroy(cache->denial);
+	kept_release(cache->setup->kept, cache->kept);
 }
 
 static void *start(void *config, struct worker *worker)

@@ -12,12 +12,18 @@
 
 #define LOOKUP_KEY_FIXED 5
 
+struct cache_stores { /* outlive a configuration that changes nothing of what they hold */
+	struct hash_key hash_key;
+	struct store *success, *denial;
+};
+
 struct cache { /* lifetime: configuration */
 	const struct setup *setup;
 	const struct cache_settings *settings;
 	const char *zones;     /* as metrics name them */
 	_Atomic bool *is_used; /* for each site of the block: something was looked up below for it */
-	struct hash_key hash_key;
+	struct cache_stores *kept;
+	struct hash_key hash_key; /* theirs, as the next */
 	struct store *success, *denial;
 };
 

@@ -2,18 +2,22 @@
  * the order of the Corefile, whose zone holds its name. */
 #include <string.h>
 
-#include "settings.h"
+#include "pool.h"
 #include "svcdns/memory.h"
 #include "svcdns/worker.h"
 
 struct forwards { /* lifetime: configuration */
+	const struct setup *setup;
+	const struct directive *directive;
 	struct forward **forwards;
 	size_t count;
 };
 
 struct forward_worker {
 	const struct forwards *config;
+	struct worker *worker;
 	struct upstream_group **groups; /* one for each of config->forwards; owned */
+	bool is_stopping;		/* nothing is asked any more */
 };
 
 static bool is_for(const struct forward *forward, const struct name *name)
@@ -58,7 +62,7 @@ static void on_done(void *context, struct request *r)
 	struct forward_worker *w = context;
 	size_t index = *(size_t *)request_state(r), next;
 
-	if (wants_next(w->config->forwards[index], r)) {
+	if (!w->is_stopping && wants_next(w->config->forwards[index], r)) {
 		next = find(w->config, &r->question.name, index + 1);
 		if (next < w->config->count && ask(w, r, next) == VERDICT_PENDING)
 			return;
@@ -75,6 +79,8 @@ static enum verdict serve(void *self, struct request *r)
 		return VERDICT_NEXT;
 	if (!request_may_wait(r))
 		return request_fail(r, RCODE_SERVFAIL, "too many queries are waiting");
+	if (w->is_stopping)
+		return request_fail(r, RCODE_SERVFAIL, "the server is going down");
 	return ask(w, r, index);
 }
 
@@ -93,6 +99,8 @@ static void *setup(struct setup *setup, struct error *error)
 	struct forwards *config = arena_alloc(setup->arena, sizeof(*config));
 	struct dispenser d;
 
+	config->setup = setup;
+	config->directive = setup->directive;
 	dispenser_init(&d, setup->directive, error);
 	while (dispenser_next(&d)) {
 		struct forward *forward = forward_read(setup, &d);
@@ -104,14 +112,34 @@ static void *setup(struct setup *setup, struct error *error)
 	return config;
 }
 
+static bool take_pools(void *config, struct error *error)
+{
+	struct forwards *forwards = config;
+
+	(void)error;
+	for (size_t i = 0; i < forwards->count; i++)
+		forwards->forwards[i]->pool = pool_take(
+			forwards->setup, forwards->directive, i, &forwards->forwards[i]->upstream);
+	return true;
+}
+
+static void release_pools(void *config)
+{
+	const struct forwards *forwards = config;
+
+	for (size_t i = 0; i < forwards->count; i++)
+		pool_release(forwards->setup, forwards->forwards[i]->pool);
+}
+
 static void *start(void *config, struct worker *worker)
 {
 	struct forward_worker *w = memory_zero(1, sizeof(*w));
 
 	w->config = config;
+	w->worker = worker;
 	w->groups = memory_zero(w->config->count, sizeof(struct upstream_group *));
 	for (size_t i = 0; i < w->config->count; i++)
-		w->groups[i] = upstream_start(&w->config->forwards[i]->upstream, worker);
+		w->groups[i] = pool_start(w->config->forwards[i]->pool, worker);
 	return w;
 }
 
@@ -119,8 +147,9 @@ static void stop(void *self)
 {
 	struct forward_worker *w = self;
 
+	w->is_stopping = true;
 	for (size_t i = 0; i < w->config->count; i++)
-		upstream_stop(w->groups[i]);
+		pool_stop(w->config->forwards[i]->pool, w->worker, w);
 	memory_free(w->groups);
 	memory_free(w);
 }
@@ -133,7 +162,9 @@ const struct plugin plugin_forward = {
 	.takes_any_class = true,
 	.families = upstream_families,
 	.setup = setup,
+	.open = take_pools,
 	.start = start,
 	.serve = serve,
 	.stop = stop,
+	.close = release_pools,
 };

@@ -230,7 +230,6 @@ static bool settle(struct forward *forward, struct dispenser *d)
 {
 	struct upstream_config *upstream = &forward->upstream;
 
-	upstream->under_way = &forward->under_way;
 	if (upstream->max_connect_attempts == NOT_SET)
 		upstream->max_connect_attempts = UPSTREAM_ATTEMPTS_EACH * (int64_t)upstream->server_count;
 	else if (!upstream->max_connect_attempts)

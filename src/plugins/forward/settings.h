@@ -8,11 +8,13 @@
 #define FORWARD_RCODES_MAX  16
 #define FORWARD_SERVERS_MAX 15
 
+struct pool;
+
 struct forward { /* one forward directive; lifetime: configuration */
 	struct name from;
 	struct zones except;
 	struct upstream_config upstream;
-	_Atomic int64_t under_way;
+	struct pool *pool; /* from open() to close() */
 	uint16_t next[FORWARD_RCODES_MAX]; /* rcodes after which the next directive is asked */
 	size_t next_count;
 	bool next_on_nodata;

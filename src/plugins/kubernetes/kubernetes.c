@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "svcdns/access.h"
+#include "svcdns/buffer.h"
 #include "svcdns/memory.h"
 #include "svcdns/reverse.h"
 
@@ -428,12 +429,33 @@ static bool open_feed(void *config, struct error *error)
 	return kubernetes->feed;
 }
 
-static bool is_ready(void *config)
+/* Each resource that has not been listed, and what came between. */
+static void add_unsynced(const struct feed_counts *counts, struct buffer *out)
+{
+	for (size_t i = 0; i < FEED_RESOURCES; i++) {
+		const struct feed_resource *resource = &counts->resources[i];
+
+		if (resource->name && !resource->is_synced)
+			buffer_format(out, "%s%s: %s", out->length ? "\n" : "", resource->name,
+				*resource->failure ? resource->failure : "not listed yet");
+	}
+}
+
+static bool is_ready(void *config, struct buffer *ret_why)
 {
 	struct kubernetes *kubernetes = config;
 	struct feed *feed = kubernetes->feed;
+	struct feed_counts counts;
 
-	return feed && feed_is_synced(feed);
+	if (!feed) {
+		buffer_text(ret_why, "the server is starting");
+		return false;
+	}
+	if (feed_is_synced(feed))
+		return true;
+	counts = feed_counts(feed);
+	add_unsynced(&counts, ret_why);
+	return false;
 }
 
 static void close_feed(void *config)

@@ -1,4 +1,5 @@
-/* What the feed counts, on the page of metrics: CoreDNS' families, and ours by resource. */
+/* What the feed counts, on the page of metrics: CoreDNS' families, and ours by resource. Every block has a
+ * feed of its own, so that what several count is added up without counting anything twice. */
 #include <stdio.h>
 
 #include "kubernetes.h"
@@ -16,6 +17,16 @@ static const struct metric_family requests = {
 static const struct metric_family request_time = {
 	.name = "coredns_kubernetes_rest_client_request_duration_seconds",
 	.help = "Request latency in seconds, to the head of the response.",
+	.type = METRIC_HISTOGRAM,
+	.labels = {{.name = "host"}, {.name = "verb"}},
+	.bounds = feed_request_bounds,
+	.bound_count = ARRAY_LENGTH(feed_request_bounds),
+	.divisor = CLOCK_S,
+};
+
+static const struct metric_family limiter_time = {
+	.name = "coredns_kubernetes_rest_client_rate_limiter_duration_seconds",
+	.help = "Client side rate limiter latency in seconds. Broken down by verb and host.",
 	.type = METRIC_HISTOGRAM,
 	.labels = {{.name = "host"}, {.name = "verb"}},
 	.bounds = feed_request_bounds,
@@ -60,6 +71,7 @@ static const struct metric_family by_resource[BY_RESOURCE] = {
 			.name = "svcdns_kubernetes_synced",
 			.help = "1: all objects have been listed once.",
 			.type = METRIC_GAUGE,
+			.alike = METRIC_LEAST,
 			.labels = RESOURCE,
 		},
 	[OBJECTS] =
@@ -67,6 +79,7 @@ static const struct metric_family by_resource[BY_RESOURCE] = {
 			.name = "svcdns_kubernetes_objects",
 			.help = "Objects that the API server has.",
 			.type = METRIC_GAUGE,
+			.alike = METRIC_SUM,
 			.labels = RESOURCE,
 		},
 	[WATCH_AGE] =
@@ -203,6 +216,7 @@ static void collect_api(
 
 	sample_codes(page, counts->codes, host);
 	sample_histogram(page, &request_time, (const char *const[]){host, "GET"}, &counts->requests);
+	sample_histogram(page, &limiter_time, (const char *const[]){host, "GET"}, &counts->limiter_waits);
 	sample_histogram(page, &programming_time, (const char *const[]){"cluster_ip"}, &counts->cluster_ip);
 	sample_histogram(
 		page, &programming_time, (const char *const[]){"headless_with_selector"}, &counts->headless);

@@ -1,4 +1,5 @@
-/* The families process_*, read from /proc whenever a page is written. What cannot be read is left out. */
+/* The families process_*, read from /proc whenever a page is written. What cannot be read is left out. Each
+ * block's prometheus gives them: they are the process', and are not added up. */
 #include "process.h"
 
 #include <dirent.h>
@@ -18,6 +19,7 @@
 static const struct metric_family cpu_seconds = {
 	.name = "process_cpu_seconds_total",
 	.help = "Total user and system CPU time spent in seconds.",
+	.alike = METRIC_GREATEST,
 };
 static const struct metric_family max_fds = {
 	.name = "process_max_fds",
@@ -27,10 +29,12 @@ static const struct metric_family max_fds = {
 static const struct metric_family received_bytes = {
 	.name = "process_network_receive_bytes_total",
 	.help = "Number of bytes received by the process over the network.",
+	.alike = METRIC_GREATEST,
 };
 static const struct metric_family sent_bytes = {
 	.name = "process_network_transmit_bytes_total",
 	.help = "Number of bytes sent by the process over the network.",
+	.alike = METRIC_GREATEST,
 };
 static const struct metric_family open_fds = {
 	.name = "process_open_fds",

@@ -53,13 +53,7 @@ static const struct metric_family panics = {
 	.help = "A metrics that counts the number of panics.",
 };
 
-static const struct metric_family reload_failed = {
-	.name = "coredns_reload_failed_total",
-	.help = "Counter of the number of failed reload attempts.",
-};
-
-static const struct metric_family *const families[] = {
-	&build_info, &plugin_enabled, &panics, &reload_failed, NULL};
+static const struct metric_family *const families[] = {&build_info, &plugin_enabled, &panics, NULL};
 
 static enum verdict serve(void *self, struct request *r)
 {
