@@ -548,7 +548,8 @@ void upstream_call_off(struct upstream_group *group, const void *context)
 {
 	struct exchange *exchange;
 
-	while ((exchange = find_asked(&group->hedges, context)) || (exchange = find_asked(&group->time_outs, context)))
+	while ((exchange = find_asked(&group->hedges, context)) ||
+		(exchange = find_asked(&group->time_outs, context)))
 		fail(exchange, "the server's configuration has changed");
 }
 

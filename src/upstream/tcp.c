@@ -52,16 +52,26 @@ static void on_socket_closed(uv_handle_t *handle)
 	group_release(group);
 }
 
+static struct tcp_socket *find_socket(struct tcp_channel *channel, ares_socket_t fd)
+{
+	struct tcp_socket *socket = channel->sockets;
+
+	while (socket && socket->fd != fd)
+		socket = socket->next;
+	return socket;
+}
+
 /* Before c-ares sees it: afterwards the socket is closed. */
 static void note_state(struct tcp_channel *channel, ares_socket_t fd)
 {
 	union address peer;
-	socklen_t length = sizeof(peer), size = sizeof(channel->error);
+	int error = 0; /* asked for once, it is forgotten by the socket */
+	socklen_t length = sizeof(peer), size = sizeof(error);
 
 	if (getpeername(fd, &peer.any, &length) == 0)
 		channel->is_connected = true;
-	else
-		getsockopt(fd, SOL_SOCKET, SO_ERROR, &channel->error, &size);
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
+		channel->error = error;
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -73,16 +83,10 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 	channel->server->group->worker->now = clock_monotonic();
 	note_state(channel, fd);
-	ares_process_fd(channel->ares, readable ? fd : ARES_SOCKET_BAD, writable ? fd : ARES_SOCKET_BAD);
-}
-
-static struct tcp_socket *find_socket(struct tcp_channel *channel, ares_socket_t fd)
-{
-	struct tcp_socket *socket = channel->sockets;
-
-	while (socket && socket->fd != fd)
-		socket = socket->next;
-	return socket;
+	if (writable)
+		ares_process_fd(channel->ares, ARES_SOCKET_BAD, fd);
+	if (readable && find_socket(channel, fd) == socket) /* and not another one with its number */
+		ares_process_fd(channel->ares, fd, ARES_SOCKET_BAD);
 }
 
 static struct tcp_socket *add_socket(struct tcp_channel *channel, ares_socket_t fd)

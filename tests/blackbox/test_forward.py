@@ -370,6 +370,16 @@ def test_no_upstream_is_there(svcdns, upstreams, tcp):
     server.wait_for(rf'^\[ERROR\] plugin/errors: 2 n0\.test\. A: {what}: connection refused$')
 
 
+def test_no_upstream_is_there_over_tcp_again(svcdns, upstreams):
+    """The connection that is tried next often gets the descriptor of the one that was refused."""
+    absent = upstreams(answer)
+    absent.stop()
+    server = start(svcdns, absent, options='', env={'GOMAXPROCS': '1'})
+    for name in ('n0.test.', 'n1.test.', 'n2.test.'):
+        assert ask(server, name, tcp=True) == 'SERVFAIL'
+        server.wait_for(rf' 2 {name} A: dial tcp 127\.0\.0\.1:\d+: connect: connection refused$')
+
+
 def test_upstream_out_of_reach(svcdns, upstreams, room):
     svcdns.room = room                                # its network has no way to other addresses
     server = svcdns('''
