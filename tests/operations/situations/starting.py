@@ -130,12 +130,12 @@ def startup(s):
 def startup_failures(s):
     """Corefiles that are refused: message (stderr), exit code. None of them opens a port for good."""
     def fail(title, corefile, **options):
+        s.title(title)
         p = s.start(corefile, "-dns.port", "{DNS}", **options)
         time.sleep(0.1)
         code = p.code()
         p.stop()
         p.code(5)
-        s.title(title)
         s.say(f"exit {code}" if code is not None else "it runs")
         s.log(p)
     fail("unknown directive", block("nosuchplugin"))
