@@ -41,6 +41,17 @@ void chain_look_ahead(struct request *request, unsigned step)
 	}
 }
 
+bool request_find_label(const struct request *request, const char *label, char ret[METADATA_MAX])
+{
+	for (unsigned i = 0; request->has_metadata && i < request->chain->count; i++) {
+		const struct link *link = &request->chain->links[i];
+
+		if (link->plugin->find_label && link->plugin->find_label(link->self, request, label, ret))
+			return true;
+	}
+	return false;
+}
+
 /* VERDICT_PENDING: a plugin has to ask first; the way goes on from its place. */
 static enum verdict go_up(struct request *request, enum verdict verdict)
 {

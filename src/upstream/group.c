@@ -161,6 +161,8 @@ bool attempt_send(struct attempt *attempt, struct server *server, char *ret_reas
 	attempt->server = server;
 	attempt->serial++;
 	attempt->sent = server->group->worker->now;
+	if (attempt->exchange->request)
+		attempt->exchange->request->upstream = server->address;
 	attempt->is_under_way = attempt->exchange->is_tcp ? tcp_send(server->tcp, attempt, ret_reason, size)
 							  : udp_send(server->pool, attempt, ret_reason, size);
 	return attempt->is_under_way;
@@ -331,6 +333,7 @@ void attempt_on_reply(struct attempt *attempt, const uint8_t *message, size_t le
 		exchange->failovers++;
 		ask_next(exchange, "failover");
 	} else if (take_reply(exchange->request, message, length)) {
+		exchange->request->upstream = server->address; /* a hedge may have been sent behind it */
 		finish(exchange);
 	} else {
 		on_attempt_failed(attempt, "malformed reply");
