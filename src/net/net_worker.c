@@ -132,6 +132,15 @@ static void retire_if_due(struct net_worker *w)
 	flush(w); /* what end() had delivered */
 	close_retired(w);
 	forget(&w->retired);
+	w->has_retired = true;
+	uv_async_send(&w->wake); /* one more round, in which the loop closes what end() and we have closed */
+}
+
+static void report_retired(struct net_worker *w)
+{
+	if (LIKELY(!w->has_retired))
+		return;
+	w->has_retired = false;
 	sem_post(w->reports);
 }
 
@@ -166,6 +175,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	struct net_worker *w = CONTAINER_OF(prepare, struct net_worker, prepare);
 
 	flush(w);
+	report_retired(w);
 	retire_if_due(w);
 	arm(w);
 	if (w->is_stopping && is_drained(w))

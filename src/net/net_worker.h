@@ -52,6 +52,7 @@ struct net_worker {
 	_Atomic int64_t retire_ns;		 /* NET_WORKER_NEVER: not asked for yet */
 	_Atomic int64_t grace_ns;		 /* the same */
 	uint64_t retire_by;			 /* 0: not asked for yet */
+	bool has_retired;			 /* and has to report it */
 	bool is_stopping;
 	sem_t *reports; /* the network's: a change was made, the generation before is retired */
 	pthread_t thread;

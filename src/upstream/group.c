@@ -28,7 +28,7 @@ void group_release(struct upstream_group *group)
 {
 	if (--group->handles)
 		return;
-	for (size_t i = 0; i < group->config->server_count; i++) {
+	for (size_t i = 0; i < group->server_count; i++) {
 		udp_pool_free(group->servers[i].pool);
 		tcp_channel_free(group->servers[i].tcp);
 	}
@@ -501,6 +501,7 @@ struct upstream_group *upstream_start(const struct upstream_config *config, stru
 
 	assert(config->server_count && config->server_count <= SERVERS_MAX);
 	group->config = config;
+	group->server_count = config->server_count;
 	group->worker = worker;
 	make_probe(group);
 	uv_timer_init(worker->loop, &group->timer);

@@ -67,6 +67,7 @@ struct upstream_group {
 	const struct upstream_config *config;
 	struct worker *worker;
 	struct server servers[SERVERS_MAX];
+	size_t server_count;	    /* the configuration's, which is gone when the last handle is closed */
 	struct exchange *free;	    /* pool */
 	struct deadlines time_outs; /* of attempts under way */
 	struct deadlines hedges;    /* when a second server is asked besides */

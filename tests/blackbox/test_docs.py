@@ -23,6 +23,7 @@ from server import ROOT, program
 
 PAGES = sorted((ROOT / 'docs/plugins').glob('*.md'))
 HEADINGS = ['Name', 'Description', 'Syntax', 'Examples', 'Metrics', 'Bugs']
+MIGRATING = (ROOT / 'docs/migrating-from-coredns.md').read_text()
 FENCE = re.compile(r'^```(.*)\n((?:(?!```).*\n)*)^```$', re.MULTILINE)
 OPTIONS = re.compile(r'struct option \w+\[\] = \{(.*?)\n\};', re.DOTALL)
 SOURCES = {name: [*glob.glob(f'{ROOT}/src/plugins/{name}.c'), *glob.glob(f'{ROOT}/src/plugins/{name}/*.c')]
@@ -142,6 +143,17 @@ def test_readme_names_every_plugin():
     assert re.findall(r'[a-z]\w+', re.sub(r'\(.*?\)', '', row[1])) == built_in()
 
 
+def test_migrating_names_what_is_not_built():
+    known = re.findall(r'\bKNOWN\((\w+)\) ?\\?$', (ROOT / 'src/plugins/registry.c').read_text(), re.MULTILINE)
+    told = re.search(r'^\* of the plugins: (.*?);$', MIGRATING, re.MULTILINE | re.DOTALL)[1]
+    assert re.findall(r'`(\w+)`', told) == sorted(known) != []
+
+
+def test_migrating_applies_what_is_there():
+    folders = re.findall(r'(?:-k|cd) (docker/\S+)', MIGRATING)
+    assert [folder for folder in folders if not (ROOT / folder / 'kustomization.yaml').exists()] == []
+
+
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
 class TestPage:
     def test_headings(self, page):
@@ -169,20 +181,49 @@ def test_every_flag_is_told(page):
     assert [flag for flag in flags() if not re.search(rf'{re.escape(flag)}\b', text)] == []
 
 
-def test_manual_page():
-    done = subprocess.run(['man', '-l', '--warnings', '-Tutf8', ROOT / 'docs/svcdns.1'], capture_output=True, text=True,
+@pytest.mark.parametrize('page', ['svcdns.1', 'Corefile.5'])
+def test_manual_page(page):
+    done = subprocess.run(['man', '-l', '--warnings', '-Tutf8', ROOT / 'docs' / page], capture_output=True, text=True,
                           env={**os.environ, 'LC_ALL': 'C.UTF-8'}, timeout=60)
     assert (done.returncode, done.stderr) == (0, '')
     assert 'svcdns' in done.stdout
 
 
-@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))],
+def test_corefile_manual_names_every_plugin():
+    """In the order in which they are asked."""
+    order = re.findall(r'^\tBUILT\((\w+)\)', (ROOT / 'src/plugins/registry.c').read_text(), re.MULTILINE)
+    section = re.search(r'^\.SH PLUGINS\n(.*?)^\.SH', (ROOT / 'docs/Corefile.5').read_text(), re.MULTILINE | re.DOTALL)[1]
+    told = re.findall(r'^\.TP\n\.B (\w+)\n[A-Z].*\.$', section, re.MULTILINE)
+    assert told == order
+    assert sorted(told) == built_in()
+
+
+def corefiles_of_manual():
+    """The examples of Corefile(5), as a reader sees them."""
+    examples = (ROOT / 'docs/Corefile.5').read_text().split('.SH EXAMPLES\n')[1]
+    texts = re.findall(r'^\.RS\n(.*?)^\.RE', examples, re.MULTILINE | re.DOTALL)
+    return [text.replace('\\&', '').replace('\\-', '-') for text in texts]
+
+
+def test_corefile_manual_examples(svcdns, room):
+    room.resolv_conf('nameserver 192.0.2.1\n')  # nothing is there, in a room
+    svcdns.room = room
+    cluster, laptop = corefiles_of_manual()
+    here = cluster.replace('pods insecure', f'pods insecure\ntable {ROOT}/zones/shop.yaml')  # no API server
+    svcdns(here)
+    assert room.run('dig', '@127.0.0.1', 'product-service-svc.default.svc.cluster.local', '+short').stdout == '10.96.10.2\n'
+    svcdns(laptop, '-dns.port', '{PORT}', env={'UPSTREAM': '192.0.2.1'})
+
+
+@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md')),
+                                  *sorted((ROOT / 'docker').rglob('*.md'))],
                          ids=lambda page: str(page.relative_to(ROOT)))
 def test_links(page):
     """Files that are linked are there, and so are the headings in them."""
     for target in re.findall(r'\]\(([^)]+)\)', FENCE.sub('', page.read_text())):
         path, _, anchor = target.partition('#')
-        assert '://' in target or (page.parent / path).exists(), target
+        there = page.parent / path if path else page
+        assert '://' in target or there.exists(), target
         if anchor:
-            headings = re.findall(r'^#+ (.*)$', (page.parent / path).read_text(), re.MULTILINE)
+            headings = re.findall(r'^#+ (.*)$', there.read_text(), re.MULTILINE)
             assert anchor in [re.sub(r'[^\w -]', '', heading).lower().replace(' ', '-') for heading in headings], target

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import socket
-import subprocess
+import sys
 import threading
 import time
 
@@ -12,8 +12,19 @@ import dns.message
 import dns.rcode
 import pytest
 
-from server import eventually
+from server import ROOT, eventually
 from upstream import Upstream
+
+sys.path.insert(0, str(ROOT / 'tests' / 'support'))
+
+from fake_apiserver import FakeApi  # noqa: E402
+
+@pytest.fixture
+def api():
+    server = FakeApi()
+    yield server
+    server.close()
+
 
 CHAOS = '''
     .:{PORT} {
@@ -305,3 +316,90 @@ class TestValidate:
     def test_nothing_is_opened(self, svcdns):
         svcdns(CHAOS)  # it holds the ports
         assert svcdns.refused(CHAOS, '-validate')[0] == 0
+
+
+class TestSurvives:
+    """What is as it was before keeps what it knows."""
+
+    FORWARDED = '''
+        .:{PORT} {
+            chaos "one"
+            prometheus 127.0.0.1:{PORT2}
+            cache 3600
+            forward . 127.0.0.1:UP {
+                force_tcp
+            }
+        }
+    '''
+
+    def start(self, svcdns, upstream):
+        corefile = self.FORWARDED.replace('UP', str(upstream.port))
+        return corefile, svcdns(corefile)
+
+    def test_the_cache_and_connections_to_upstreams(self, svcdns):
+        with Upstream(lambda query: query.send(query.reply('10.0.0.1', ttl=3600))) as upstream:
+            corefile, server = self.start(svcdns, upstream)
+            for i in range(20):  # on whichever worker
+                server.ask(f'{i}.test')
+            ports = {query.port for query in upstream.queries}
+            rewrite(svcdns, corefile.replace('one', 'two'))
+            reload(server)
+            assert version(server) == 'two'
+            for i in range(20):
+                assert server.ask(f'{i}.test').answer[0][0].address == '10.0.0.1'
+            assert len(upstream.queries) == 20, 'the cache had them all'
+            for i in range(20):
+                server.ask(f'more-{i}.test')
+            assert {query.port for query in upstream.queries} == ports
+            assert 'coredns_cache_entries{server="dns://:%d",type="success",view="",zones="."} 40' % svcdns.port() in \
+                server.fetch('/metrics')[2]
+
+    def test_not_the_cache_of_other_upstreams(self, svcdns):
+        with Upstream(lambda query: query.send(query.reply('10.0.0.1', ttl=3600))) as one, \
+                Upstream(lambda query: query.send(query.reply('10.0.0.2', ttl=3600))) as other:
+            corefile, server = self.start(svcdns, one)
+            assert server.ask('a.test').answer[0][0].address == '10.0.0.1'
+            rewrite(svcdns, corefile.replace(str(one.port), str(other.port)))
+            reload(server)
+            assert server.ask('a.test').answer[0][0].address == '10.0.0.2'
+
+    def test_the_service_table(self, svcdns):
+        """Read once: a table that has changed on disk is noticed by its own watch, not by the reload."""
+        table = 'kind: Service\napiVersion: v1\nmetadata: {name: web, namespace: shop}\nspec: {clusterIP: 10.96.0.7}\n---\n' \
+                'kind: Namespace\napiVersion: v1\nmetadata: {name: shop}\n'
+        corefile = '''
+            .:{PORT} {
+                prometheus 127.0.0.1:{PORT2}
+                kubernetes cluster.local {
+                    table {DIR}/table.yaml
+                    ttl 7
+                }
+            }
+        '''
+        server = svcdns(corefile, files={'table.yaml': table})
+        reads = server.fetch('/metrics')[2].split('svcdns_kubernetes_table_reads_total ')[1].split('\n')[0]
+        for ttl in (8, 9):
+            rewrite(svcdns, corefile.replace('ttl 7', f'ttl {ttl}'))
+            reload(server)
+            answer = server.ask('web.shop.svc.cluster.local').answer[0]
+            assert (answer[0].address, answer.ttl) == ('10.96.0.7', ttl)
+        assert f'svcdns_kubernetes_table_reads_total {reads}\n' in server.fetch('/metrics')[2]
+        rewrite(svcdns, corefile.replace('table {DIR}', 'namespaces shop\n                table {DIR}'))
+        reload(server)
+        assert server.ask('web.shop.svc.cluster.local').answer[0][0].address == '10.96.0.7'
+
+    def test_the_connection_to_the_api_server(self, svcdns, api):
+        corefile = f'''
+            .:{{PORT}} {{
+                chaos "one"
+                kubernetes cluster.local {{
+                    endpoint {api.url}
+                }}
+            }}
+        '''
+        server = svcdns(corefile)
+        seen = len(api.requests)
+        rewrite(svcdns, corefile.replace('one', 'two'))
+        reload(server)
+        assert version(server) == 'two'
+        assert len(api.requests) == seen, 'nothing is listed again'

@@ -236,11 +236,10 @@ def test_signals_without_effect(svcdns, number):
     assert server.lines[:len(before)] == before and not any('SIG' in line for line in server.lines)
 
 
-@pytest.mark.parametrize('number', [signal.SIGUSR1, signal.SIGUSR2])
-def test_signals_that_are_not_built_yet(svcdns, number):
+def test_a_signal_that_is_not_built_yet(svcdns):
     server = svcdns(WHOAMI)
-    server.signal(number)
-    server.wait_for(rf'^\[ERROR\] {number.name}: .* not built into this version')
+    server.signal(signal.SIGUSR2)
+    server.wait_for(r'^\[ERROR\] SIGUSR2: .* not built into this version')
     assert server.ask('example.org').rcode() == dns.rcode.NOERROR
 
 

@@ -83,8 +83,11 @@ static inline void whole_chain_start(struct whole_chain *whole, const char *core
 	whole->setup.arena = &whole->corefile.arena;
 	whole->setup.directives = whole->corefile.blocks->directives;
 	whole->site = (struct place_site){"dns://:53", "."};
-	whole->place =
-		(struct place){.sites = &whole->site, .site_count = 1, .view = "", .identity = ". #0", .plugins = whole->plugins};
+	whole->place = (struct place){.sites = &whole->site,
+		.site_count = 1,
+		.view = "",
+		.identity = ". #0",
+		.plugins = whole->plugins};
 	whole->setup.place = &whole->place;
 	whole->setup.metrics = metrics_create(1);
 	whole->setup.http = http_create();

@@ -280,6 +280,29 @@ static void test_sharing(void **state)
 	assert_int_equal(http_lab_connect(&lab), -1);
 }
 
+/* As when one configuration follows another. */
+static void test_held_endpoints(void **state)
+{
+	struct http_endpoint *former = open_at("/", answer_word, "former"), *next, *new;
+
+	(void)state;
+	http_hold(http);
+	next = open_at("/", answer_word, "next");
+	new = open_at("/new", answer_word, "new");
+	ask("GET", "/");
+	assert_true(is_answer("200 OK", "former"));
+	ask("GET", "/new"); /* there was none before it */
+	assert_true(is_answer("200 OK", "new"));
+	http_release(http);
+	ask("GET", "/");
+	assert_true(is_answer("200 OK", "former,next"));
+	http_close(former);
+	ask("GET", "/");
+	assert_true(is_answer("200 OK", "next"));
+	http_close(new);
+	http_close(next);
+}
+
 static void test_open_again(void **state)
 {
 	(void)state;
@@ -361,6 +384,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sharing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_held_endpoints, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_open_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_close_with_a_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stop, set_up, tear_down),

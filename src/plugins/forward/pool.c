@@ -1,5 +1,5 @@
-/* A group of upstreams for each worker, which only that worker touches. Two configurations have it at a time while
- * one takes the place of the other. */
+/* A group of upstreams for each worker, which only that worker touches. Two configurations have it at a time
+ * while one takes the place of the other. */
 #include "pool.h"
 
 #include <string.h>

@@ -14,7 +14,7 @@ struct forward { /* one forward directive; lifetime: configuration */
 	struct name from;
 	struct zones except;
 	struct upstream_config upstream;
-	struct pool *pool; /* from open() to close() */
+	struct pool *pool;		   /* from open() to close() */
 	uint16_t next[FORWARD_RCODES_MAX]; /* rcodes after which the next directive is asked */
 	size_t next_count;
 	bool next_on_nodata;

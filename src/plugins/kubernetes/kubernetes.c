@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "svcdns/access.h"
 #include "svcdns/buffer.h"
 #include "svcdns/memory.h"
 #include "svcdns/reverse.h"
@@ -433,9 +432,8 @@ static bool open_feed(void *config, struct error *error)
 
 	/* A table is read as a whole; of the API only what somebody asks for. */
 	kubernetes->feed_config.pods = kubernetes->feed_config.table || kubernetes->pods == PODS_VERIFIED ||
-				       kubernetes->needs->client_pods;
-	kubernetes->feed = feed_open(&kubernetes->feed_config, error);
-	return kubernetes->feed;
+				       kubernetes->setup->needs->client_pods;
+	return kept_feed_take(kubernetes, error);
 }
 
 /* Each resource that has not been listed, and what came between. */
@@ -469,12 +467,7 @@ static bool is_ready(void *config, struct buffer *ret_why)
 
 static void close_feed(void *config)
 {
-	struct kubernetes *kubernetes = config;
-
-	feed_close(kubernetes->feed);
-	access_close(kubernetes->feed_config.api.access);
-	selector_free(kubernetes->labels);
-	selector_free(kubernetes->namespace_labels);
+	kept_feed_release(config);
 }
 
 static void refresh(void *self)

@@ -10,7 +10,11 @@ enum pods_mode { PODS_DISABLED, PODS_INSECURE, PODS_VERIFIED };
 
 #define LOCAL_ADDRESSES_MAX 32
 
+struct kept_feed;
+
 struct kubernetes { /* lifetime: configuration */
+	const struct setup *setup;
+	const struct directive *directive;
 	struct zones zones;
 	const struct name *primary; /* first zone that is not for reverse names: PTR records point into it */
 	struct zones fallthrough;
@@ -22,10 +26,12 @@ struct kubernetes { /* lifetime: configuration */
 						 made of */
 	size_t local_count;
 	struct resolv_conf machine; /* its search list is the end of every Pod's */
-	struct selector *labels, *namespace_labels;
-	const struct needs *needs; /* of the server block */
+	struct selector *labels,
+		*namespace_labels; /* until open(), as feed_config.api.access; then they are the feed's */
+	struct words files;	   /* that feed_config.api.access was made of */
 	struct feed_config feed_config;
-	struct feed *_Atomic feed; /* from open() to close() */
+	struct kept_feed *kept;	   /* from open() to close() */
+	struct feed *_Atomic feed; /* its */
 };
 
 struct label { /* lower case; not terminated */
@@ -120,6 +126,12 @@ void write_cname(const struct kubernetes *config, struct request *r, const struc
 
 /* Reads the directive; NULL: refused, error set. */
 struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error);
+
+/* The feed of the configuration before, or one of its own. */
+bool kept_feed_take(struct kubernetes *kubernetes, struct error *error);
+/* What kept_feed_take() took; where it was not called, what the settings hold. */
+void kept_feed_release(struct kubernetes *kubernetes);
+void kept_feed_forget(struct kubernetes *kubernetes); /* the latter only */
 
 /* Samples of an open feed (struct plugin). */
 struct metrics_page;

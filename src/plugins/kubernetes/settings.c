@@ -452,14 +452,9 @@ static bool find_api(const struct settings *settings, struct error *error)
 		where.kubeconfig = kubeconfig->words[0];
 	if (kubeconfig->count > 1)
 		where.context = kubeconfig->words[1];
+	settings->kubernetes->files = kubeconfig->count ? (struct words){kubeconfig->words, 1} : *tls;
 	api->access = access_open(&where, error);
 	return api->access || error_prefix(error, "plugin/kubernetes: ");
-}
-
-static void give_up(const struct settings *settings)
-{
-	selector_free(settings->kubernetes->labels);
-	selector_free(settings->kubernetes->namespace_labels);
 }
 
 static bool read_directive(struct settings *settings, struct setup *setup, struct dispenser *d)
@@ -481,18 +476,20 @@ struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error)
 	struct error no_list;
 	struct dispenser d;
 
+	kubernetes->setup = setup;
+	kubernetes->directive = setup->directive;
 	kubernetes->ttl = TTL_DEFAULT;
 	kubernetes->feed_config.endpoints = true;
 	kubernetes->feed_config.api.startup_timeout_ns = STARTUP_NS;
 	dispenser_init(&d, setup->directive, error);
 	while (dispenser_next(&d)) {
 		if (!read_directive(&settings, setup, &d)) {
-			give_up(&settings);
+			kept_feed_forget(kubernetes);
 			return NULL;
 		}
 	}
 	if (!kubernetes->feed_config.table && !find_api(&settings, error)) {
-		give_up(&settings);
+		kept_feed_forget(kubernetes);
 		return NULL;
 	}
 	find_local(kubernetes, setup);
@@ -500,6 +497,5 @@ struct kubernetes *kubernetes_settings(struct setup *setup, struct error *error)
 	kubernetes->has_namespaces = kubernetes->feed_config.namespace_count;
 	kubernetes->feed_config.labels = kubernetes->labels;
 	kubernetes->feed_config.namespace_labels = kubernetes->namespace_labels;
-	kubernetes->needs = setup->needs;
 	return kubernetes;
 }
