@@ -1,4 +1,4 @@
-"""Where the cluster's objects come from on a stage: an API server behind a Door, or a manifest."""
+"""Where the cluster's objects come from on a stage: an API server behind a door."""
 import contextlib
 import http.client
 import json

@@ -43,9 +43,8 @@ class Stage:
         return self.ports[name]
 
     def fill(self, text):
-        """{NAME} becomes the port of that name, {TMP} the scratch folder, {FEED} the source of cluster objects."""
-        source = f"table {self.tmp}/objects.yaml" if self.feed == "table" else "endpoint http://127.0.0.1:{API}"
-        text = text.replace("{FEED}", source).replace("{TMP}", self.tmp)
+        """{NAME} becomes the port of that name, {TMP} the scratch folder, {FEED} the property that names the API server."""
+        text = text.replace("{FEED}", "endpoint http://127.0.0.1:{API}").replace("{TMP}", self.tmp)
         return re.sub(r"\{([A-Z]+\d?)\}", lambda m: str(self.port(m[1])), text)
 
     def mask(self, text):
@@ -146,16 +145,11 @@ class Stage:
         until(lambda: reachable(self.port(name)), 5)
         return process
 
-    def cluster(self, objects, is_open=True, needs_api=False):
-        """Makes the feed hold these objects; returns the door to its API server, None where there is only a table."""
-        if needs_api and self.feed == "table":
-            raise LeftOut("needs an API server")
-        manifest = self.file("objects.yaml", objects)
-        if self.feed == "table":
-            return None
+    def cluster(self, objects, is_open=True):
+        """Starts an API server that holds these objects; returns the door to it, on port {API}."""
         self.api = cluster.start_api(self.feed, self.tmp)
         self.ending.append(self.api.close)
-        cluster.fill(self.api, manifest)
+        cluster.fill(self.api, self.file("objects.yaml", objects))
         door = cluster.Door(self.port("API"), self.api.url)
         self.ending.append(door.close)
         door.mode("pass" if is_open else "refuse")

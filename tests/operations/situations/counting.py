@@ -17,7 +17,7 @@ def exchange_all(s, questions, port="DNS"):
 @situation
 def metrics_kubeadm(s):
     """kubeadm's Corefile: what /metrics shows before any query, and after a fixed list of queries."""
-    door = s.cluster(OBJECTS)
+    s.cluster(OBJECTS)
     s.upstream(UPSTREAM)
     probe = "coredns_dns_requests_total type=.other"
     p = s.start(KUBEADM)
@@ -45,14 +45,13 @@ def metrics_kubeadm(s):
     exchange_all(s, ", ".join((packet("2800"), packet(counts="0001000000000001", more="0000291000000100000000"),
                                packet(counts="0002000000000000", more="016104746573740000010001"))))
     time.sleep(0.2)
-    if door:
-        changed = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        s.api.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-                "endpoints": [{"addresses": ["10.244.1.7"]}],
-                "metadata": {"name": "cart-2", "namespace": "shop", "labels": {"kubernetes.io/service-name": "cart"},
-                             "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": changed}}})
-        s.say("an EndpointSlice with the annotation endpoints.kubernetes.io/last-change-trigger-time is created")
-        time.sleep(0.5)
+    changed = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    s.api.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+               "endpoints": [{"addresses": ["10.244.1.7"]}],
+               "metadata": {"name": "cart-2", "namespace": "shop", "labels": {"kubernetes.io/service-name": "cart"},
+                            "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": changed}}})
+    s.say("an EndpointSlice with the annotation endpoints.kubernetes.io/last-change-trigger-time is created")
+    time.sleep(0.5)
     s.title("after")
     s.show_metrics()
     s.title("some lines as they are")

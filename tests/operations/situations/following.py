@@ -24,7 +24,7 @@ def state(s, names=NAMES, cached=()):
 @situation
 def api_loss(s):
     """The Kubernetes API goes away while the server runs, and comes back; a reload meanwhile."""
-    door = s.cluster(OBJECTS, needs_api=True)
+    door = s.cluster(OBJECTS)
     s.upstream(UPSTREAM)
 
     def begin():
@@ -50,7 +50,7 @@ def api_loss(s):
         if mode == "refuse":
             s.title("a Service is created meanwhile; the API comes back")
             s.api.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "late", "namespace": "shop"},
-                    "spec": {"type": "ClusterIP", "clusterIP": "10.96.7.7", "clusterIPs": ["10.96.7.7"], "ports": [{"port": 80}]}})
+                       "spec": {"type": "ClusterIP", "clusterIP": "10.96.7.7", "clusterIPs": ["10.96.7.7"], "ports": [{"port": 80}]}})
             since, began = p.mark(), time.time()
             door.mode("pass")
             seen = until(lambda: s.reply("late.shop.svc.cluster.local. A").startswith("NOERROR"), 60, 0.2)
@@ -75,7 +75,7 @@ def api_loss(s):
 @situation
 def api_late(s):
     """Starting while the Kubernetes API cannot be used: refused, silent, forbidden; then it appears."""
-    door = s.cluster(OBJECTS, is_open=False, needs_api=True)
+    door = s.cluster(OBJECTS, is_open=False)
     s.upstream(UPSTREAM)
     for mode in ("refuse", "deaf", 403, 401):
         s.title({"refuse": "connections refused", "deaf": "connected, no answer"}.get(mode, f"the API answers {mode}"))

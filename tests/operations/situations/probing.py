@@ -46,7 +46,8 @@ def http_endpoints(s):
     request = b"GET /health HTTP/1.1\r\nHost: x\r\n"
     for title, data in (("HTTP/1.0", b"GET /health HTTP/1.0\r\n\r\n"), ("HTTP/1.1 without Host", b"GET /health HTTP/1.1\r\n\r\n"),
                         ("garbage", b"garbage\r\n\r\n"), ("two requests at once", (request + b"\r\n") * 2),
-                        ("Connection: close", request + b"Connection: close\r\n\r\n"), ("half a request", request), ("nothing", b"")):
+                        ("Connection: close", request + b"Connection: close\r\n\r\n"), ("half a request", request),
+                        ("nothing", b"")):
         with socket.create_connection(("127.0.0.1", s.port("HEALTH"))) as c:
             c.sendall(data)
             c.settimeout(8)
@@ -61,7 +62,7 @@ def http_endpoints(s):
 @situation
 def ready_and_health(s):
     """Probes while the Kubernetes API has not answered yet, and after it did."""
-    door = s.cluster(OBJECTS, is_open=False, needs_api=True)
+    door = s.cluster(OBJECTS, is_open=False)
     s.upstream(UPSTREAM)
 
     def probes():

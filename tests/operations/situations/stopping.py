@@ -97,12 +97,11 @@ def shutdown(s):
     t.join()
 
     s.title("SIGTERM while it still waits for the API")
-    if door:
-        door.mode("refuse")
-        p = s.start(KUBEADM.replace("lameduck 2s", "lameduck 0s"), wait="waiting for Kubernetes")
-        began = p.send("SIGTERM")
-        s.say(f"exit {p.code(10)} after {span(time.time() - began, 0, 1)}")
-        s.log(p, once=True)
+    door.mode("refuse")
+    p = s.start(KUBEADM.replace("lameduck 2s", "lameduck 0s"), wait="waiting for Kubernetes")
+    began = p.send("SIGTERM")
+    s.say(f"exit {p.code(10)} after {span(time.time() - began, 0, 1)}")
+    s.log(p, once=True)
 
 
 @situation
