@@ -44,6 +44,8 @@ struct plugin {
 	/* Name `index` of the search list that the client of a request has, in lower case; false: the list is at its end, or
 	 * there is none. */
 	bool (*find_search_name)(void *self, const struct request *request, unsigned index, struct name *ret);
+	/* The value of a label of metadata that this plugin gives; false: the label is none of its. */
+	bool (*find_label)(void *self, const struct request *request, const char *label, char ret[METADATA_MAX]);
 	/* Whether it could answer now; for the ready plugin. Any thread, and also while open() has not returned yet. False: it
 	 * may have added to ret_why what it waits for, a line for each thing, without a newline at the end. */
 	bool (*is_ready)(void *config, struct buffer *ret_why);

@@ -21,6 +21,7 @@ struct worker;
 #define REQUEST_WIRE_MAX  MESSAGE_MAX
 #define REQUEST_STATE_MAX 512               /* octets of per-request plugin state, all plugins of a chain together */
 #define REQUEST_DEPTH_MAX 10                /* child of child of child ... */
+#define METADATA_MAX      256               /* octets of a label's value, its NUL included; what is longer is cut */
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
 
@@ -73,6 +74,8 @@ struct request {
 	unsigned            first;          /* index of the topmost link that sees it: not 0 for some children */
 	unsigned            position;       /* index of the link that serves it now */
 	const struct plugin *answered_by;   /* NULL: none */
+	bool                has_metadata;   /* the metadata plugin of its block takes its name */
+	union address       upstream;       /* that was asked last for it; AF_UNSPEC: none */
 	bool                is_waiting;     /* a plugin returned VERDICT_PENDING */
 	bool                is_detached;    /* has neither parent nor client: see request_detach() */
 	_Alignas(16) unsigned char state[REQUEST_STATE_MAX];    /* see request_state() */
@@ -148,6 +151,10 @@ void request_detach(struct request *child, void (*done)(struct request *, enum v
 
 /* Whether records of a name are wanted: class IN, and neither a NOTIFY nor a transfer. */
 bool request_is_look_up(const struct request *request);
+
+/* The value of a label of metadata, as "forward/upstream", by whichever plugin of the chain gives it. False: none does, or the
+ * request has no metadata. */
+bool request_find_label(const struct request *request, const char *label, char ret[METADATA_MAX]);
 
 /* False when so many requests of this worker wait already that no further one may: answer SERVFAIL then. */
 bool request_may_wait(const struct request *request);

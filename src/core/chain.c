@@ -41,6 +41,17 @@ void chain_look_ahead(struct request *request, unsigned step)
 	}
 }
 
+bool request_find_label(const struct request *request, const char *label, char ret[METADATA_MAX])
+{
+	for (unsigned i = 0; request->has_metadata && i < request->chain->count; i++) {
+		const struct link *link = &request->chain->links[i];
+
+		if (link->plugin->find_label && link->plugin->find_label(link->self, request, label, ret))
+			return true;
+	}
+	return false;
+}
+
 /* VERDICT_PENDING: a plugin has to ask first; the way goes on from its place. */
 static enum verdict go_up(struct request *request, enum verdict verdict)
 {
@@ -57,6 +68,18 @@ static enum verdict go_up(struct request *request, enum verdict verdict)
 	return verdict;
 }
 
+/* Nobody has answered. The last plugin is named, as in CoreDNS: in a block with several, it tells which block
+ * it is. */
+static enum verdict fail_at_end(struct request *request)
+{
+	const struct chain *chain = request->chain;
+
+	if (!chain->count)
+		return request_fail(request, RCODE_SERVFAIL, "no next plugin found");
+	return request_fail(request, RCODE_SERVFAIL, "plugin/%s: no next plugin found",
+		chain->links[chain->count - 1].plugin->name);
+}
+
 static enum verdict go_down(struct request *request)
 {
 	for (; request->position < request->chain->count; request->position++) {
@@ -66,7 +89,7 @@ static enum verdict go_down(struct request *request)
 		if (verdict != VERDICT_NEXT)
 			return verdict;
 	}
-	return request_fail(request, RCODE_SERVFAIL, "no next plugin found");
+	return fail_at_end(request);
 }
 
 static void let_wait(struct request *request)

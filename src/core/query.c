@@ -122,6 +122,8 @@ static void begin(struct request *request)
 	request->is_foreseen = false;
 	request->extended_error = false;
 	request->answered_by = NULL;
+	request->has_metadata = false;
+	request->upstream.any.sa_family = AF_UNSPEC;
 	request->error[0] = '\0';
 }
 

@@ -133,6 +133,7 @@ bool request_reply_message(struct request *request, const uint8_t *message, size
 	return true;
 }
 
+/* What a child's reply is, and where it came from, is its parent's. */
 static void copy_records(struct request *request, const struct request *child)
 {
 	struct reader reader;
@@ -144,6 +145,7 @@ static void copy_records(struct request *request, const struct request *child)
 			writer_record(&request->reply, section, child->wire, child->reply.length, &record);
 	request->extended_error = child->extended_error;
 	request->extended_error_code = child->extended_error_code;
+	request->upstream = child->upstream;
 }
 
 void request_reply_child(struct request *request, const struct request *child)

@@ -65,6 +65,8 @@ static void begin(struct request *request, struct request *parent, const struct 
 	request->extended_error = false;
 	request->error[0] = '\0';
 	request->answered_by = NULL;
+	request->has_metadata = false;
+	request->upstream.any.sa_family = AF_UNSPEC;
 	request->is_waiting = false;
 	request->is_detached = false;
 	request->is_foreseen = false;

@@ -204,6 +204,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const stru
 		MHD_add_response_header(response, "Location", answer->location);
 	if (answer->status == MHD_HTTP_NOT_FOUND)
 		MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (answer->status == MHD_HTTP_BAD_REQUEST) /* who cannot speak HTTP is not listened to any longer */
+		MHD_add_response_header(response, "Connection", "close");
 	result = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return result;

@@ -161,12 +161,10 @@ bool attempt_send(struct attempt *attempt, struct server *server, char *ret_reas
 	attempt->server = server;
 	attempt->serial++;
 	attempt->sent = server->group->worker->now;
-	attempt->is_under_way = true;
-	if (attempt->exchange->is_tcp) {
-		tcp_send(server->tcp, attempt);
-		return true;
-	}
-	attempt->is_under_way = udp_send(server->pool, attempt, ret_reason, size);
+	if (attempt->exchange->request)
+		attempt->exchange->request->upstream = server->address;
+	attempt->is_under_way = attempt->exchange->is_tcp ? tcp_send(server->tcp, attempt, ret_reason, size)
+							  : udp_send(server->pool, attempt, ret_reason, size);
 	return attempt->is_under_way;
 }
 
@@ -335,6 +333,7 @@ void attempt_on_reply(struct attempt *attempt, const uint8_t *message, size_t le
 		exchange->failovers++;
 		ask_next(exchange, "failover");
 	} else if (take_reply(exchange->request, message, length)) {
+		exchange->request->upstream = server->address; /* a hedge may have been sent behind it */
 		finish(exchange);
 	} else {
 		on_attempt_failed(attempt, "malformed reply");
@@ -350,17 +349,36 @@ void attempt_fail_soon(struct attempt *attempt, int code)
 	deadlines_add(&exchange->group->time_outs, exchange, 0);
 }
 
-/* In Go's words. */
+/* What was being done when an attempt failed, in Go's words: "read udp 10.0.0.9:40000->10.0.0.1:53", or, of a
+ * server that has not taken the connection yet, "dial tcp 10.0.0.1:53". */
+static void describe(const struct attempt *attempt, char *out, size_t size)
+{
+	bool is_tcp = attempt->exchange->is_tcp;
+	int fd = is_tcp ? tcp_descriptor(attempt->server->tcp) : udp_descriptor(attempt);
+	const char *protocol = is_tcp ? "tcp" : "udp";
+	char local[ADDRESS_TEXT_MAX] = "";
+	union address address, peer;
+	socklen_t length = sizeof(address), peer_length = sizeof(peer);
+
+	if (fd < 0 || getpeername(fd, &peer.any, &peer_length) != 0) {
+		snprintf(out, size, "dial %s %s", protocol, attempt->server->text);
+		return;
+	}
+	if (getsockname(fd, &address.any, &length) == 0)
+		address_text(&address, local);
+	snprintf(out, size, "read %s %s->%s", protocol, local, attempt->server->text);
+}
+
 static void on_attempt_over(struct attempt *attempt)
 {
-	char reason[256], ends[160];
+	char reason[256], what[160];
 
-	udp_describe(attempt, ends, sizeof(ends));
+	describe(attempt, what, sizeof(what));
 	if (attempt->code)
-		snprintf(reason, sizeof(reason), "read %s: read: %s", ends,
+		snprintf(reason, sizeof(reason), "%s: read: %s", what,
 			attempt->code == ECONNREFUSED ? "connection refused" : strerror(attempt->code));
 	else
-		snprintf(reason, sizeof(reason), "read %s: i/o timeout", ends);
+		snprintf(reason, sizeof(reason), "%s: i/o timeout", what);
 	attempt_on_error(attempt, reason);
 }
 

@@ -5,6 +5,8 @@
  * the callback carries a ticket, which outlives the exchange. */
 #include "tcp.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,10 @@ struct tcp_channel {
 	struct tcp_socket *sockets;
 	uv_timer_t timer;
 	unsigned under_way;
+	struct ticket *
+		sending; /* within ares_send(): what it was called for; NULL: it has come to an end already */
+	bool is_connected; /* the connection came about */
+	int error;	   /* errno that ended it or kept it from coming about; 0: not known */
 	bool is_closing;
 };
 
@@ -46,6 +52,28 @@ static void on_socket_closed(uv_handle_t *handle)
 	group_release(group);
 }
 
+static struct tcp_socket *find_socket(struct tcp_channel *channel, ares_socket_t fd)
+{
+	struct tcp_socket *socket = channel->sockets;
+
+	while (socket && socket->fd != fd)
+		socket = socket->next;
+	return socket;
+}
+
+/* Before c-ares sees it: afterwards the socket is closed. */
+static void note_state(struct tcp_channel *channel, ares_socket_t fd)
+{
+	union address peer;
+	int error = 0; /* asked for once, it is forgotten by the socket */
+	socklen_t length = sizeof(peer), size = sizeof(error);
+
+	if (getpeername(fd, &peer.any, &length) == 0)
+		channel->is_connected = true;
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
+		channel->error = error;
+}
+
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct tcp_socket *socket = CONTAINER_OF(poll, struct tcp_socket, poll);
@@ -54,16 +82,11 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	bool readable = status < 0 || events & UV_READABLE, writable = status < 0 || events & UV_WRITABLE;
 
 	channel->server->group->worker->now = clock_monotonic();
-	ares_process_fd(channel->ares, readable ? fd : ARES_SOCKET_BAD, writable ? fd : ARES_SOCKET_BAD);
-}
-
-static struct tcp_socket *find_socket(struct tcp_channel *channel, ares_socket_t fd)
-{
-	struct tcp_socket *socket = channel->sockets;
-
-	while (socket && socket->fd != fd)
-		socket = socket->next;
-	return socket;
+	note_state(channel, fd);
+	if (writable)
+		ares_process_fd(channel->ares, ARES_SOCKET_BAD, fd);
+	if (readable && find_socket(channel, fd) == socket) /* and not another one with its number */
+		ares_process_fd(channel->ares, fd, ARES_SOCKET_BAD);
 }
 
 static struct tcp_socket *add_socket(struct tcp_channel *channel, ares_socket_t fd)
@@ -186,50 +209,93 @@ void tcp_channel_free(struct tcp_channel *channel)
 	memory_free(channel);
 }
 
-static const char *reason_of(int status)
+/* As Go words errors of the system: like C, in lower case. */
+static void describe_error(int error, char *out, size_t size)
 {
-	switch (status) {
-	case ARES_ETIMEOUT:
-		return "i/o timeout";
-	case ARES_ECONNREFUSED:
-		return "connection refused or closed";
-	default:
-		return ares_strerror(status);
-	}
+	snprintf(out, size, "%s", strerror(error));
+	out[0] = (char)tolower((unsigned char)out[0]);
 }
 
+/* Why a query failed, in Go's words. c-ares has one status for all that befalls a connection. */
+static void describe_failure(const struct tcp_channel *channel, int status, char *out, size_t size)
+{
+	char why[128] = "connection closed";
+
+	if (channel->error)
+		describe_error(channel->error, why, sizeof(why));
+	if (status == ARES_ETIMEOUT)
+		snprintf(out, size, "tcp %s: i/o timeout", channel->server->text);
+	else if (status != ARES_ECONNREFUSED)
+		snprintf(out, size, "tcp %s: %s", channel->server->text, ares_strerror(status));
+	else if (channel->is_connected)
+		snprintf(out, size, "read tcp %s: %s", channel->server->text, why);
+	else
+		snprintf(out, size, "dial tcp %s: connect: %s", channel->server->text, why);
+}
+
+/* Also called by ares_send() itself, when there is no way to the server: tcp_send() tells that then. */
 static void on_answer(void *argument, int status, int timeouts, unsigned char *message, int length)
 {
 	struct ticket ticket = *(struct ticket *)argument;
 	struct attempt *attempt = ticket.attempt;
+	bool is_being_sent = ticket.channel->sending == argument;
 	char reason[256];
 
 	(void)timeouts;
 	memory_free(argument);
 	ticket.channel->under_way--;
+	if (is_being_sent) {
+		ticket.channel->sending = NULL;
+		ticket.channel->error = errno; /* of connect(): c-ares leaves it standing */
+		return;
+	}
 	if (ticket.channel->is_closing || attempt->serial != ticket.serial)
 		return;
 	if (status == ARES_SUCCESS && length >= MESSAGE_HEADER) {
 		attempt_on_reply(attempt, message, (size_t)length);
 		return;
 	}
-	snprintf(reason, sizeof(reason), "tcp %s: %s", attempt->server->text, reason_of(status));
+	describe_failure(ticket.channel, status, reason, sizeof(reason));
 	attempt_on_error(attempt, reason);
 }
 
-void tcp_send(struct tcp_channel *channel, struct attempt *attempt)
+/* False: it was answered while it was being sent. */
+static bool send_query(struct tcp_channel *channel, struct ticket *ticket)
+{
+	size_t length;
+	uint8_t *query = exchange_query(ticket->attempt->exchange, &length);
+	bool is_under_way;
+
+	writer_put_u16_at(query, ticket->attempt->id);
+	channel->sending = ticket;
+	ares_send(channel->ares, query, (int)length, on_answer, ticket);
+	is_under_way = channel->sending;
+	channel->sending = NULL;
+	return is_under_way;
+}
+
+bool tcp_send(struct tcp_channel *channel, struct attempt *attempt, char *ret_reason, size_t size)
 {
 	struct ticket *ticket = memory_alloc(sizeof(*ticket));
-	size_t length;
-	uint8_t *query = exchange_query(attempt->exchange, &length);
 
 	*ticket = (struct ticket){attempt, attempt->serial, channel};
 	if (attempt->exchange->request)
 		count_connection(channel->server, true, channel->sockets);
+	if (!channel->sockets) {
+		channel->is_connected = false;
+		channel->error = 0;
+	}
 	attempt->id = random_u16(&channel->server->group->worker->random);
-	writer_put_u16_at(query, attempt->id);
 	channel->under_way++;
 	if (!uv_is_active((uv_handle_t *)&channel->timer))
 		uv_timer_start(&channel->timer, on_tick, TICK_MS, TICK_MS);
-	ares_send(channel->ares, query, (int)length, on_answer, ticket);
+	if (send_query(channel, ticket))
+		return true;
+	describe_failure(channel, ARES_ECONNREFUSED, ret_reason, size);
+	return false;
+}
+
+int tcp_descriptor(const struct tcp_channel *channel)
+{
+	return channel->sockets ? channel->sockets->fd : -1;
 }

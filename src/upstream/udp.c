@@ -248,16 +248,9 @@ bool udp_send(struct udp_pool *pool, struct attempt *attempt, char *ret_reason, 
 	return true;
 }
 
-void udp_describe(const struct attempt *attempt, char *out, size_t size)
+int udp_descriptor(const struct attempt *attempt)
 {
-	char local[ADDRESS_TEXT_MAX] = "";
-	union address address;
-	socklen_t length = sizeof(address);
-
-	if (attempt->socket && getsockname(attempt->socket->fd, &address.any, &length) == 0)
-		address_text(&address, local);
-	snprintf(out, size, "%s %s->%s", attempt->exchange->is_tcp ? "tcp" : "udp", local,
-		attempt->server->text);
+	return attempt->socket ? attempt->socket->fd : -1;
 }
 
 /* The attempt that a message answers; NULL: none. Refusals may leave out the question (RFC 1035 section 4.1.1

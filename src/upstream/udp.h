@@ -12,7 +12,7 @@ void udp_pool_free(struct udp_pool *pool);    /* when everything is closed */
 bool udp_send(struct udp_pool *pool, struct attempt *attempt, char *ret_reason, size_t size);
 /* A reply to this attempt is of no use any more. */
 void udp_forget(struct attempt *attempt);
-/* "udp 127.0.0.1:40000->10.0.0.1:53" */
-void udp_describe(const struct attempt *attempt, char *out, size_t size);
+/* By which the attempt's query went; -1: none. */
+int udp_descriptor(const struct attempt *attempt);
 
 #endif

@@ -366,14 +366,45 @@ def test_no_upstream_is_there(svcdns, upstreams, tcp):
     server = start(svcdns, *absent, options='')
     for i in range(5):  # before and after they are known to be down
         assert ask(server, f'n{i}.test.', tcp=tcp) == 'SERVFAIL'
-    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: .*connection refused')
+    what = r'dial tcp 127\.0\.0\.1:\d+: connect' if tcp else r'read udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: read'
+    server.wait_for(rf'^\[ERROR\] plugin/errors: 2 n0\.test\. A: {what}: connection refused$')
+
+
+def test_no_upstream_is_there_over_tcp_again(svcdns, upstreams):
+    """The connection that is tried next often gets the descriptor of the one that was refused."""
+    absent = upstreams(answer)
+    absent.stop()
+    server = start(svcdns, absent, options='', env={'GOMAXPROCS': '1'})
+    for name in ('n0.test.', 'n1.test.', 'n2.test.'):
+        assert ask(server, name, tcp=True) == 'SERVFAIL'
+        server.wait_for(rf' 2 {name} A: dial tcp 127\.0\.0\.1:\d+: connect: connection refused$')
+
+
+def test_upstream_out_of_reach(svcdns, upstreams, room):
+    svcdns.room = room                                # its network has no way to other addresses
+    server = svcdns('''
+        .:{PORT} {
+            errors
+            forward . 203.0.113.1 {
+                force_tcp
+            }
+        }
+    ''')
+    room.run('dig', '@127.0.0.1', '-p', svcdns.port(), '+tries=1', 'a.test')
+    server.wait_for(r'^\[ERROR\] plugin/errors: 2 a\.test\. A: dial tcp 203\.0\.113\.1:53: connect: network is unreachable$')
 
 
 def test_no_upstream_answers(svcdns, upstreams):
     server = start(svcdns, *upstreams(silence, silence), options='')
     names = [f'n{i}.test.' for i in range(100)]
     assert ask_all(server, names) == {name: 'SERVFAIL' for name in names}
-    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: .*i/o timeout')
+    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: read udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: i/o timeout$')
+
+
+def test_no_upstream_answers_over_tcp(svcdns, upstreams):
+    server = start(svcdns, upstreams(silence), options='')
+    assert ask(server, 'n0.test.', tcp=True) == 'SERVFAIL'
+    server.wait_for(r'^\[ERROR\] plugin/errors: 2 n0\.test\. A: read tcp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: i/o timeout$')
 
 
 def test_lossy_way(svcdns, upstreams):

@@ -14,6 +14,7 @@ import dns.rcode
 import pytest
 
 from server import PATIENCE
+from upstream import Upstream
 
 SAMPLE = re.compile(r'([a-z][a-z0-9_]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\.)*)"')
@@ -314,6 +315,39 @@ def test_workers_are_added_up(svcdns):
     for number in range(64):  # each from a port of its own, and so to some worker
         server.ask(f'{number}.test')
     assert page(server).get('coredns_dns_requests_total') == 64
+
+
+def test_clients_make_no_series(svcdns):
+    """Whatever is asked, labels have the values that the program and its configuration know."""
+    def answer(query):                                  # with an rcode that the name tells
+        reply = query.reply()
+        reply.set_rcode(int(query.name.split('.')[0][1:]) % 16)
+        query.send(reply)
+
+    types = 'A AAAA CNAME DNSKEY DS MX NSEC NSEC3 NS PTR RRSIG SOA SRV TXT HTTPS SVCB ANY IXFR AXFR other'.split()
+    with Upstream(answer) as upstream:
+        server = svcdns(f'''
+            test:{{PORT}} {{
+                prometheus 127.0.0.1:{{PORT2}}
+                acl {{
+                    block type TYPE300
+                }}
+                cache
+                forward . {upstream.address}
+            }}
+        ''')
+        for number in range(600):
+            server.ask(f'n{number}.test', f'TYPE{number * 97 % 65000 + 1}', tcp=number % 2, want_dnssec=number % 3 == 0)
+            server.ask(f'n{number}.elsewhere.example', rdclass=f'CLASS{number + 1}')
+    now = page(server)
+    values = {}
+    for _, labels in now.samples:
+        for name, value in labels:
+            values.setdefault(name, set()).add(value)
+    assert values['type'] <= {*types, 'success', 'denial'} and 'other' in values['type']
+    assert values['zone'] == {'test.', 'dropped'} and values['zones'] == {'test.'} and values['to'] == {upstream.address}
+    assert values['rcode'] <= {dns.rcode.to_text(number) for number in range(12)} | {'other'} and len(values['rcode']) > 8
+    assert values['plugin'] <= {'', 'acl', 'cache', 'forward'} and values['view'] == {''}
 
 
 def test_scrapes_while_it_is_asked(svcdns):

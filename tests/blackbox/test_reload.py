@@ -1,6 +1,7 @@
 """A Corefile that changes: by SIGUSR1 and by the reload plugin; what is lost meanwhile, and what survives."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -253,6 +254,22 @@ class TestLosesNothing:
                 assert server.receive(open_before).answer[0][0].address == '10.0.0.1'
                 server.send(open_before, dns.message.make_query('c.test', 'A'))
                 assert server.receive(open_before).answer[0][0].address == '10.0.0.1'
+
+    def test_a_cache_that_stays_is_on_the_page_at_once(self, svcdns):
+        with Upstream(lambda query: query.send(query.reply('10.0.0.1'))) as upstream:
+            corefile = f'''
+                .:{{PORT}} {{
+                    prometheus 127.0.0.1:{{PORT4}}
+                    cache
+                    forward . {upstream.address}
+                }}
+            '''
+            server = svcdns(corefile)
+            server.ask('a.test')
+            rewrite(svcdns, corefile.replace('prometheus', 'errors\n prometheus'))
+            reload(server)
+            page = server.fetch('/metrics', 4)[2]
+            assert re.search(r'^coredns_cache_entries\{.*type="success".*\} 1$', page, re.MULTILINE)
 
     def test_a_hundred_reloads_under_load(self, svcdns):
         """A client that counts: whatever it asks over UDP and TCP while the Corefile changes a hundred times is answered."""

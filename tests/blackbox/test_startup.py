@@ -1,6 +1,7 @@
 """Command line, signals, exit codes, and what is printed: those of CoreDNS."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from server import program
+from server import ROOT, program
 
 WHOAMI = '''
     .:{PORT} {
@@ -177,6 +178,27 @@ def test_refused(svcdns, corefile, message):
     code, err, out = svcdns.refused(corefile)
     assert (code, err) == (1, svcdns.fill_in(message) + '\n')
     assert out == ''
+
+
+# The directives of CoreDNS 1.14.7, in the order of its plugins.
+DIRECTIVES = """
+    root metadata geoip cancel proxyproto quic grpc_server https https3 timeouts multisocket reload nsid bufsize bind debug trace
+    ready health pprof shed prometheus errors log dnstap local dns64 any chaos loadbalance tsig rewrite autopath acl cache header
+    dnssec tls minimal template transfer hosts route53 azure clouddns k8s_external kubernetes file auto secondary etcd loop forward
+    grpc erratic whoami on sign view nomad
+""".split()
+
+
+def test_directives_that_are_not_built(svcdns):
+    """Each is refused by name and line; the guide for migrating lists them all, and no other."""
+    built = run('-plugins')[1].split()
+    missing = [name for name in DIRECTIVES if name not in built]
+    for name in missing:
+        code, err, _ = svcdns.refused(f'.:{{PORT}} {{\n whoami\n {name} anything {{\n  more\n }}\n}}\n')
+        place = f'{svcdns.folder}/Corefile:3 - Error during parsing'
+        assert (code, err) == (1, f"{place}: directive '{name}' is not built into this version\n")
+    told = (ROOT / 'docs/migrating-from-coredns.md').read_text().split('* of the plugins: ')[1].split(';')[0]
+    assert re.findall(r'`(\w+)`', told) == sorted(missing)
 
 
 def test_blocks_share_a_port(svcdns):

@@ -237,7 +237,7 @@ static void test_end_of_the_chain(void **state)
 	BUILD(&f, &plugin_pass);
 	assert_int_equal(ask(&f), VERDICT_ANSWERED);
 	assert_int_equal(f.request->rcode, RCODE_SERVFAIL);
-	assert_string_equal(f.request->error, "no next plugin found");
+	assert_string_equal(f.request->error, "plugin/pass: no next plugin found");
 	assert_string_equal(f.trace.text, ">a <a ");
 	assert_null(f.request->answered_by);
 	finish(&f);

@@ -1,4 +1,4 @@
-/* metadata: taken, and no more. */
+/* metadata: its syntax; what labels come to is seen in tests/blackbox/test_metadata.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -259,13 +259,24 @@ static void make_key(const struct setup *setup, struct buffer *ret)
 				setup_key_add(ret, d, NULL);
 }
 
+/* What the last configuration has left in the stores is there for every site of this one. */
+static void prepare_sites(struct cache *cache)
+{
+	const struct setup *setup = cache->setup;
+	size_t count = setup->place->site_count;
+	bool is_used = store_count(cache->denial) || store_count(cache->success);
+
+	cache->is_used = arena_alloc(setup->arena, count * sizeof(*cache->is_used));
+	for (size_t i = 0; i < count; i++)
+		atomic_init(&cache->is_used[i], is_used);
+}
+
 static bool open_stores(void *config, struct error *error)
 {
 	struct cache *cache = config;
 	const struct setup *setup = cache->setup;
 	struct buffer key;
 
-	cache->is_used = arena_alloc(setup->arena, setup->place->site_count * sizeof(*cache->is_used));
 	make_key(setup, &key);
 	cache->kept = kept_take(
 		setup->kept, key.bytes, create_stores, (void *)cache->settings, destroy_stores, error);
@@ -273,6 +284,7 @@ static bool open_stores(void *config, struct error *error)
 	cache->hash_key = cache->kept->hash_key;
 	cache->success = cache->kept->success;
 	cache->denial = cache->kept->denial;
+	prepare_sites(cache);
 	return true;
 }
 

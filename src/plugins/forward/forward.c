@@ -112,6 +112,16 @@ static void *setup(struct setup *setup, struct error *error)
 	return config;
 }
 
+/* The one that was asked last, whether it has answered or not. */
+static bool find_label(void *self, const struct request *r, const char *label, char ret[METADATA_MAX])
+{
+	(void)self;
+	if (strcmp(label, "forward/upstream") != 0 || r->upstream.any.sa_family == AF_UNSPEC)
+		return false;
+	address_text(&r->upstream, ret);
+	return true;
+}
+
 static bool take_pools(void *config, struct error *error)
 {
 	struct forwards *forwards = config;
@@ -165,6 +175,7 @@ const struct plugin plugin_forward = {
 	.open = take_pools,
 	.start = start,
 	.serve = serve,
+	.find_label = find_label,
 	.stop = stop,
 	.close = release_pools,
 };

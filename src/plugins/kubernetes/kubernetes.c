@@ -379,6 +379,15 @@ static bool find_namespace(void *self, const struct ip *client, uint8_t ret_labe
 	return true;
 }
 
+static bool find_label(void *self, const struct request *r, const char *label, char ret[METADATA_MAX])
+{
+	const struct kubernetes_worker *w = self;
+	struct ip client;
+
+	address_ip(&r->client, &client);
+	return kubernetes_find_label(w->config, r, label, find_pod(w, &client), ret);
+}
+
 static bool machine_search_name(const struct kubernetes *config, unsigned index, struct name *ret)
 {
 	if (index >= config->machine.search_count)
@@ -509,6 +518,7 @@ const struct plugin plugin_kubernetes = {
 	.serve = serve,
 	.resume = resume,
 	.find_namespace = find_namespace,
+	.find_label = find_label,
 	.find_search_name = find_search_name,
 	.is_ready = is_ready,
 	.collect = kubernetes_collect,

@@ -58,6 +58,11 @@ struct parsed {
 
 struct parsed parse_name(const struct name *name, const struct name *zone, bool zonal);
 
+/* The value of a label of metadata, as "kubernetes/namespace"; false: none of ours. client: its Pod, NULL:
+ * not known. */
+bool kubernetes_find_label(const struct kubernetes *config, const struct request *r, const char *label,
+	const struct pod *client, char ret[METADATA_MAX]);
+
 /* Records that fit a name, before their type is looked at. */
 struct found {
 	enum {

@@ -16,7 +16,7 @@ static const struct metric_family requests = {
 
 static const struct metric_family request_time = {
 	.name = "coredns_kubernetes_rest_client_request_duration_seconds",
-	.help = "Request latency in seconds, to the head of the response.",
+	.help = "Request latency in seconds. Broken down by verb and host.",
 	.type = METRIC_HISTOGRAM,
 	.labels = {{.name = "host"}, {.name = "verb"}},
 	.bounds = feed_request_bounds,
@@ -36,7 +36,7 @@ static const struct metric_family limiter_time = {
 
 static const struct metric_family programming_time = {
 	.name = "coredns_kubernetes_dns_programming_duration_seconds",
-	.help = "Time in seconds from a change of endpoints in the cluster to the answers that have it.",
+	.help = "Histogram of the time (in seconds) it took to program a dns instance.",
 	.type = METRIC_HISTOGRAM,
 	.labels = {{.name = "service_kind"}},
 	.bounds = feed_programming_bounds,

@@ -19,8 +19,10 @@ struct line { /* being written */
 };
 
 struct part {
-	void (*write)(struct line *line, const struct request *r, uint64_t now); /* NULL: the text itself */
+	void (*write)(
+		struct line *line, const struct request *r, uint64_t now); /* NULL: what the text says */
 	const char *text;
+	bool is_metadata; /* the text is a label of metadata, not to be written as it is */
 	struct part *next;
 };
 
@@ -206,11 +208,11 @@ static void write_duration(struct line *line, const struct request *r, uint64_t 
 	put(line, "s");
 }
 
-static void write_nothing(struct line *line, const struct request *r, uint64_t now)
+static void put_metadata(struct line *line, const struct request *r, const char *label)
 {
-	(void)r;
-	(void)now;
-	put(line, "-");
+	char value[METADATA_MAX];
+
+	put(line, request_find_label(r, label, value) ? value : "-");
 }
 
 static const struct {
@@ -244,33 +246,46 @@ static const char *replace_all(struct arena *arena, const char *text, const char
 	return text;
 }
 
-static struct part **add_text(struct part **link, struct arena *arena, const char *text, size_t length)
-{
-	if (!length)
-		return link;
-	*link = arena_alloc(arena, sizeof(**link));
-	(*link)->text = arena_text_n(arena, text, length);
-	return &(*link)->next;
-}
-
 typedef void write_part(struct line *line, const struct request *r, uint64_t now);
 
-/* What writes the label, braces included; NULL: it is none. Metadata that no plugin provides is a dash. */
-static write_part *find_label(const char *text, size_t length)
+/* What writes the label, braces included; NULL: it is none. */
+static write_part *find_writer(const char *label, size_t length)
 {
-	if (length > 2 && text[1] == '/')
-		return write_nothing;
 	for (size_t i = 0; i < ARRAY_LENGTH(labels); i++)
-		if (strlen(labels[i].label) == length && memcmp(labels[i].label, text, length) == 0)
+		if (strlen(labels[i].label) == length && memcmp(labels[i].label, label, length) == 0)
 			return labels[i].write;
 	return NULL;
 }
 
-static struct part **add_label(struct part **link, struct arena *arena, write_part *write)
+/* "{/forward/upstream}": whether somebody gives it is seen with each query. */
+static bool is_metadata(const char *label, size_t length)
 {
-	*link = arena_alloc(arena, sizeof(**link));
-	(*link)->write = write;
-	return &(*link)->next;
+	return length > 2 && label[1] == '/';
+}
+
+static struct part *add_part(struct part ***link, struct arena *arena)
+{
+	struct part *part = arena_alloc(arena, sizeof(*part));
+
+	**link = part;
+	*link = &part->next;
+	return part;
+}
+
+static void add_text(struct part ***link, struct arena *arena, const char *text, size_t length)
+{
+	if (length)
+		add_part(link, arena)->text = arena_text_n(arena, text, length);
+}
+
+static void add_label(struct part ***link, struct arena *arena, const char *label, size_t length)
+{
+	struct part *part = add_part(link, arena);
+
+	part->write = find_writer(label, length);
+	part->is_metadata = is_metadata(label, length);
+	if (part->is_metadata)
+		part->text = arena_text_n(arena, label + 2, length - 3);
 }
 
 const struct format *format_parse(const char *text, struct arena *arena)
@@ -283,16 +298,19 @@ const struct format *format_parse(const char *text, struct arena *arena)
 	text = replace_all(arena, text, "{combined}", COMBINED);
 	for (at = text; (close = strchr(at, '}')); at = close + 1) {
 		const char *open = close;
-		write_part *write;
+		size_t length;
 
 		while (open > at && *open != '{')
 			open--;
-		write = *open == '{' ? find_label(open, (size_t)(close + 1 - open)) : NULL;
-		link = add_text(link, arena, at, (size_t)((write ? open : close + 1) - at));
-		if (write)
-			link = add_label(link, arena, write);
+		length = (size_t)(close + 1 - open);
+		if (*open == '{' && (find_writer(open, length) || is_metadata(open, length))) {
+			add_text(&link, arena, at, (size_t)(open - at));
+			add_label(&link, arena, open, length);
+		} else {
+			add_text(&link, arena, at, (size_t)(close + 1 - at));
+		}
 	}
-	add_text(link, arena, at, strlen(at));
+	add_text(&link, arena, at, strlen(at));
 	return format;
 }
 
@@ -304,6 +322,8 @@ size_t format_write(
 	for (const struct part *part = format->parts; part; part = part->next) {
 		if (part->write)
 			part->write(&line, request, now);
+		else if (part->is_metadata)
+			put_metadata(&line, request, part->text);
 		else
 			put(&line, part->text);
 	}

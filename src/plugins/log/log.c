@@ -1,5 +1,6 @@
 /* log: a line for every query, in a format of one's choice. The line is made on the worker and handed to the
  * logger; what stdout is slow to take never holds a query up. */
+#include <stdio.h>
 #include <string.h>
 
 #include "format.h"
@@ -37,6 +38,41 @@ static unsigned class_of(const struct request *r)
 	default:
 		return CLASS_ERROR;
 	}
+}
+
+static const char *kind_text(const struct request *r)
+{
+	static const char *const texts[] = {
+		[REPLY_OTHER] = "OTHERERROR",
+		[REPLY_SUCCESS] = "NOERROR",
+		[REPLY_DELEGATION] = "DELEGATION",
+		[REPLY_NXDOMAIN] = "NXDOMAIN",
+		[REPLY_NODATA] = "NODATA",
+		[REPLY_FAILURE] = "SERVERERROR",
+	};
+
+	return texts[r->is_dropped ? REPLY_FAILURE : request_reply_kind(r)];
+}
+
+static const char *class_name(const struct request *r)
+{
+	unsigned class = class_of(r);
+
+	return class == CLASS_SUCCESS ? "success" : class == CLASS_DENIAL ? "denial" : "error";
+}
+
+static bool find_label(void *self, const struct request *r, const char *label, char ret[METADATA_MAX])
+{
+	const char *value = NULL;
+
+	(void)self;
+	if (strcmp(label, "log/type") == 0)
+		value = kind_text(r);
+	else if (strcmp(label, "log/class") == 0)
+		value = class_name(r);
+	if (value)
+		snprintf(ret, METADATA_MAX, "%s", value);
+	return value;
 }
 
 static enum verdict serve(void *self, struct request *r)
@@ -151,4 +187,5 @@ static void *setup(struct setup *setup, struct error *error)
 
 extern const struct plugin plugin_log;
 
-const struct plugin plugin_log = {.name = "log", .setup = setup, .serve = serve, .reply = reply};
+const struct plugin plugin_log = {
+	.name = "log", .setup = setup, .serve = serve, .reply = reply, .find_label = find_label};
