@@ -15,9 +15,9 @@ void             snapshot_unref(struct snapshot *snapshot);             /* any t
 const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
 	const uint8_t *name, size_t name_length);
 
-/* The same in steps, for many names at a time: the hash, then twice a request for the memory that comes next. */
-uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length, const uint8_t *name,
-	size_t name_length);                    /* labels of 63 octets at most */
+/* The same in steps, for many names at a time: the hash, then twice a request for the memory that comes next. `labels` are the
+ * Service's and the namespace's in wire form, one behind the other. */
+uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *labels, size_t length);
 void     snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash);
 void     snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash);
 const struct service *snapshot_service_by_hash(const struct snapshot *snapshot, uint64_t hash, const uint8_t *namespace,

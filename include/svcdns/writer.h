@@ -11,6 +11,7 @@ enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
 
 #define WRITER_QUESTION  UINT16_C(0xC00C)   /* compression pointer to the question's name */
 #define WRITER_NAMES_MAX 8
+#define WRITER_FIXED     10                 /* octets of type, class, TTL and RDLENGTH */
 
 struct writer {
 	uint8_t *wire;                      /* the message's first octet; not owned */
@@ -110,9 +111,20 @@ void writer_remember(struct writer *w, size_t at);
 static inline void writer_address(struct writer *w, enum section section, const uint8_t *address, size_t length,
 	uint16_t class, uint32_t ttl)
 {
-	writer_open(w, section, length == 4 ? 1 : 28, class, ttl);
-	writer_bytes(w, address, length);
-	writer_close(w);
+	uint8_t *at = w->wire + w->length;
+
+	w->count[section]++;
+	if (!writer_room(w, WRITER_FIXED + length)) {
+		w->rdlength_at = w->length; /* its owner stands there, and nothing else */
+		return;
+	}
+	writer_put_u16_at(at, length == 4 ? 1 : 28);
+	writer_put_u16_at(at + 2, class);
+	writer_put_u16_at(at + 4, (uint16_t)(ttl >> 16));
+	writer_put_u16_at(at + 6, (uint16_t)ttl);
+	writer_put_u16_at(at + 8, (uint16_t)length);
+	memcpy(at + WRITER_FIXED, address, length == 4 ? 4 : 16);
+	w->length += WRITER_FIXED + length;
 }
 
 /* Copies a record of another message, names in it expanded and compressed anew. False: its RDATA is malformed

@@ -34,6 +34,22 @@ static inline void sip_word(struct sip *s, uint64_t word)
 	s->v0 ^= word;
 }
 
+/* The last octets, fewer than 8, as the lower end of a word: read together with those before them where there
+ * are any. */
+static inline uint64_t tail(const uint8_t *bytes, size_t length)
+{
+	size_t left = length & 7;
+	uint64_t word = 0;
+
+	if (left && length >= 8) {
+		memcpy(&word, bytes + length - 8, 8);
+		return word >> (64 - 8 * left);
+	}
+	for (size_t i = 0; i < left; i++)
+		word |= (uint64_t)bytes[i] << (8 * i);
+	return word;
+}
+
 void hash_key_random(struct hash_key *key)
 {
 	struct random random = {0};
@@ -56,10 +72,7 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t length
 		memcpy(&word, at, 8);
 		sip_word(&s, word);
 	}
-	word = (uint64_t)length << 56;
-	for (size_t i = 0; i < (length & 7); i++)
-		word |= (uint64_t)at[i] << (8 * i);
-	sip_word(&s, word);
+	sip_word(&s, (uint64_t)length << 56 | tail(bytes, length));
 	s.v2 ^= 0xff;
 	sip_round(&s);
 	sip_round(&s);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "svcdns/memory.h"
+#include "svcdns/octets.h"
 #include "svcdns/table.h"
 #include "view.h"
 
@@ -35,18 +36,26 @@ bool snapshot_is_mine(const struct snapshot *snapshot)
 	return atomic_load_explicit(&snapshot->shared.references, memory_order_acquire) == 1;
 }
 
-/* The namespace is terminated by its length, so that no two pairs are hashed as the same octets. */
+static size_t add_label(uint8_t *at, const uint8_t *label, size_t length)
+{
+	assert(length <= LABEL_MAX);
+	at[0] = (uint8_t)length;
+	memcpy(at + 1, label, length);
+	return 1 + length;
+}
+
+/* The labels as they stand in a query, where they need not be copied: name before namespace, each with its
+ * length. */
 uint64_t view_hash_name(const struct hash_key *key, const uint8_t *namespace, size_t namespace_length,
 	const uint8_t *name, size_t name_length)
 {
-	uint8_t bytes[1 + 2 * LABEL_MAX];
+	uint8_t labels[2 + 2 * LABEL_MAX];
+	size_t length = 0;
 
-	assert(namespace_length <= LABEL_MAX && name_length <= LABEL_MAX);
-	bytes[0] = (uint8_t)namespace_length;
-	memcpy(bytes + 1, namespace, namespace_length);
 	if (name_length)
-		memcpy(bytes + 1 + namespace_length, name, name_length);
-	return hash_bytes(key, bytes, 1 + namespace_length + name_length);
+		length += add_label(labels, name, name_length);
+	length += add_label(labels + length, namespace, namespace_length);
+	return hash_bytes(key, labels, length);
 }
 
 uint64_t view_hash_address(const struct hash_key *key, const uint8_t address[16], uint8_t family)
@@ -56,7 +65,7 @@ uint64_t view_hash_address(const struct hash_key *key, const uint8_t address[16]
 
 static bool text_is(const void *holder, struct text text, const uint8_t *bytes, size_t length)
 {
-	return text.length == length && memcmp(text_of(holder, text), bytes, length) == 0;
+	return text.length == length && octets_equal(text_of(holder, text), bytes, length);
 }
 
 static const struct service *service_at(const struct map_entry *entry)
@@ -64,10 +73,9 @@ static const struct service *service_at(const struct map_entry *entry)
 	return (const struct service *)(uintptr_t)entry->value;
 }
 
-uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
-	const uint8_t *name, size_t name_length)
+uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *labels, size_t length)
 {
-	return view_hash_name(&snapshot->key, namespace, namespace_length, name, name_length);
+	return hash_bytes(&snapshot->key, labels, length);
 }
 
 void snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash)
@@ -108,7 +116,7 @@ const struct service *snapshot_service(const struct snapshot *snapshot, const ui
 	if (namespace_length > LABEL_MAX || name_length > LABEL_MAX)
 		return NULL;
 	return snapshot_service_by_hash(snapshot,
-		snapshot_hash(snapshot, namespace, namespace_length, name, name_length), namespace,
+		view_hash_name(&snapshot->key, namespace, namespace_length, name, name_length), namespace,
 		namespace_length, name, name_length);
 }
 
@@ -124,7 +132,7 @@ bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *name
 	for (; count; count--, entry++) {
 		const struct namespace *found = (const struct namespace *)(uintptr_t)entry->value;
 
-		if (found->length == length && memcmp(found->name, namespace, length) == 0)
+		if (found->length == length && octets_equal(found->name, namespace, length))
 			return true;
 	}
 	return false;

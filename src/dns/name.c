@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "svcdns/octets.h"
+
 #define LABEL_MAX 63
 
 /* Label length octets are 0 .. 63 and no letter stands there, so that a whole name can be folded octet by
@@ -160,7 +162,7 @@ bool name_is_under(const struct name *name, const struct name *zone)
 	if (name->labels < zone->labels)
 		return false;
 	suffix = name_suffix(name, name->labels - (unsigned)zone->labels, &length);
-	return length == zone->length && memcmp(suffix, zone->wire, length) == 0;
+	return length == zone->length && octets_equal(suffix, zone->wire, length);
 }
 
 bool name_replace_suffix(

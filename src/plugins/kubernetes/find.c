@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "kubernetes.h"
+#include "svcdns/octets.h"
 
 static bool is_reverse(const struct name *name)
 {
@@ -21,26 +22,41 @@ static bool is_reverse(const struct name *name)
 
 static bool is_text(const void *holder, struct text text, struct label label)
 {
-	return text.length == label.length && memcmp(text_of(holder, text), label.octets, label.length) == 0;
+	return text.length == label.length && octets_equal(text_of(holder, text), label.octets, label.length);
 }
 
 /* A label that is left out, or empty but for its underscore, fits every port. */
 static bool port_fits(const struct found *found, const struct port *port)
 {
-	const struct parsed *name = &found->name;
+	const struct parsed *name = found->name;
 
 	return (!name->port.length || is_text(found->service, port->name, name->port)) &&
 	       (!name->protocol.length || is_text(found->service, port->protocol, name->protocol));
 }
 
+/* A topology zone may have dots: they part labels in the name. */
+static bool is_zone(const struct parsed *name, const uint8_t *text, size_t length)
+{
+	const uint8_t *label = name->first;
+
+	for (unsigned i = 0; i < name->zone_labels; label += 1 + *label, i++) {
+		if (i && (!length || *text++ != '.'))
+			return false;
+		length -= i ? 1 : 0;
+		if (length < *label || memcmp(text, label + 1, *label) != 0)
+			return false;
+		text += *label;
+		length -= *label;
+	}
+	return !length;
+}
+
 static bool endpoint_fits(const struct found *found, const struct endpoint *endpoint)
 {
-	const struct parsed *name = &found->name;
+	const struct parsed *name = found->name;
 	uint8_t host[ENDPOINT_HOST_MAX], length;
 
-	if (name->zone[0] && (strlen(name->zone) != endpoint->zone.length ||
-				     memcmp(text_of(found->service, endpoint->zone), name->zone,
-					     endpoint->zone.length) != 0))
+	if (found->has_zone && !is_zone(name, text_of(found->service, endpoint->zone), endpoint->zone.length))
 		return false;
 	if (!name->endpoint.length)
 		return true;
@@ -119,16 +135,15 @@ static void settle_zonal(struct found *found)
 {
 	if (has_candidate(found))
 		return;
-	if (found->name.prefers_zone)
-		found->name.zone[0] = '\0';
-	if (!found->name.prefers_zone || !has_candidate(found))
+	found->has_zone = !found->name->prefers_zone;
+	if (found->has_zone || !has_candidate(found))
 		found->kind = FOUND_NAME;
 }
 
 static void find_endpoints(struct found *found)
 {
 	found->kind = FOUND_ENDPOINTS;
-	if (found->name.zone[0])
+	if (found->has_zone)
 		settle_zonal(found);
 	else if (!has_candidate(found))
 		found->kind = FOUND_NOTHING;
@@ -136,7 +151,7 @@ static void find_endpoints(struct found *found)
 
 static void find_external(struct found *found)
 {
-	const struct parsed *name = &found->name;
+	const struct parsed *name = found->name;
 
 	if (!name->endpoint.length && !name->has_port && found->service->external_name.length)
 		found->kind = FOUND_EXTERNAL;
@@ -156,7 +171,7 @@ static const struct service *look_up(
 static void find_service(const struct kubernetes *config, const struct snapshot *snapshot,
 	struct found *found, const uint64_t *hash)
 {
-	const struct parsed *name = &found->name;
+	const struct parsed *name = found->name;
 	const struct service *service = look_up(snapshot, name, hash);
 	bool is_headless;
 
@@ -165,10 +180,10 @@ static void find_service(const struct kubernetes *config, const struct snapshot 
 	found->service = service;
 	is_headless = service->kind == SERVICE_HEADLESS;
 	if (service->kind == SERVICE_EXTERNAL_NAME) {
-		if (!name->zone[0] && !service->external_is_address)
+		if (!found->has_zone && !service->external_is_address)
 			find_external(found);
 	} else if ((config->ignore_empty && !is_headless && !service->endpoints) ||
-		   (name->zone[0] && !is_headless)) {
+		   (found->has_zone && !is_headless)) {
 		return;
 	} else if (is_headless || name->endpoint.length) {
 		find_endpoints(found);
@@ -225,34 +240,35 @@ static bool is_known_pod(const struct snapshot *snapshot, const struct ip *ip, s
 
 static void find_pod(const struct kubernetes *config, const struct snapshot *snapshot, struct found *found)
 {
-	if (!pod_address(found->name.service, &found->pod))
+	if (!pod_address(found->name->service, &found->pod))
 		return;
-	if (config->pods == PODS_VERIFIED && !is_known_pod(snapshot, &found->pod, found->name.namespace))
+	if (config->pods == PODS_VERIFIED && !is_known_pod(snapshot, &found->pod, found->name->namespace))
 		return;
 	unmap(&found->pod);
 	found->kind = FOUND_POD;
 }
 
 struct found find_name(const struct kubernetes *config, const struct snapshot *snapshot,
-	const struct name *name, const struct name *zone, const uint64_t *hash)
+	const struct name *name, const struct parsed *parsed, const uint64_t *hash)
 {
 	struct found found;
 
 	found.kind = FOUND_NOTHING;
 	found.service = NULL;
-	found.name = parse_name(name, zone, config->zonal);
-	if (found.name.kind == NAME_INVALID)
+	found.name = parsed;
+	found.has_zone = parsed->zone_labels;
+	if (parsed->kind == NAME_INVALID)
 		return found;
-	if (found.name.kind == NAME_EXISTS) {
+	if (parsed->kind == NAME_EXISTS) {
 		found.kind = FOUND_NAME;
 		return found;
 	}
-	if (is_reverse(name) || (found.name.kind == NAME_POD && config->pods == PODS_DISABLED) ||
-		!snapshot_has_namespace(snapshot, found.name.namespace.octets, found.name.namespace.length))
+	if (is_reverse(name) || (parsed->kind == NAME_POD && config->pods == PODS_DISABLED) ||
+		!snapshot_has_namespace(snapshot, parsed->namespace.octets, parsed->namespace.length))
 		return found;
-	if (!found.name.service.length)
+	if (!parsed->service.length)
 		found.kind = FOUND_NAME;
-	else if (found.name.kind == NAME_POD)
+	else if (parsed->kind == NAME_POD)
 		find_pod(config, snapshot, &found);
 	else
 		find_service(config, snapshot, &found, hash);

@@ -20,8 +20,10 @@ struct kubernetes_worker {
 	struct srv_scratch *scratch;
 };
 
-struct foresight {     /* request_state() */
-	bool has_hash; /* the question is for a Service's name, or one below it */
+struct insight {		 /* request_state(): what the question means */
+	const struct name *zone; /* that holds the name; NULL: none */
+	struct parsed name;
+	bool has_hash; /* it is a Service's name, or one below it */
 	uint64_t hash;
 };
 
@@ -47,18 +49,17 @@ static bool has_service(const struct kubernetes_worker *w, const struct parsed *
 }
 
 /* What must be known before a name can be said not to exist. */
-static unsigned needed_parts(
-	const struct kubernetes_worker *w, const struct name *name, const struct name *zone)
+static unsigned needed_parts(const struct kubernetes_worker *w, struct request *r)
 {
-	struct parsed parsed = parse_name(name, zone, w->config->zonal);
+	const struct parsed *parsed = &((const struct insight *)request_state(r))->name;
 	struct ip ip;
 
-	if (reverse_address(name, &ip))
+	if (reverse_address(&r->question.name, &ip))
 		return SNAPSHOT_SERVICES | SNAPSHOT_ENDPOINTS;
-	if (parsed.kind == NAME_POD)
+	if (parsed->kind == NAME_POD)
 		return w->config->pods == PODS_VERIFIED ? SNAPSHOT_NAMESPACES | SNAPSHOT_PODS
 							: SNAPSHOT_NAMESPACES;
-	if (parsed.kind == NAME_SERVICE && has_service(w, &parsed))
+	if (parsed->kind == NAME_SERVICE && has_service(w, parsed))
 		return SNAPSHOT_NAMESPACES | SNAPSHOT_SERVICES | SNAPSHOT_ENDPOINTS;
 	return SNAPSHOT_NAMESPACES | SNAPSHOT_SERVICES;
 }
@@ -66,8 +67,8 @@ static unsigned needed_parts(
 /* As long as the table is not complete, what is not in it may yet come. */
 static enum verdict deny_name(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
 {
-	bool is_certain = LIKELY(snapshot_is_synced(w->snapshot)) ||
-			  snapshot_knows(w->snapshot, needed_parts(w, &r->question.name, zone));
+	bool is_certain =
+		LIKELY(snapshot_is_synced(w->snapshot)) || snapshot_knows(w->snapshot, needed_parts(w, r));
 
 	if (falls_through(w->config, r))
 		return VERDICT_NEXT;
@@ -152,6 +153,7 @@ static enum verdict chase(const struct kubernetes_worker *w, struct request *r, 
 	unsigned count = 0;
 
 	for (; count < CHAIN_MAX; count++) {
+		struct parsed parsed;
 		struct found found;
 
 		external_target(service, &chain[count]);
@@ -162,7 +164,8 @@ static enum verdict chase(const struct kubernetes_worker *w, struct request *r, 
 		write_cname(w->config, r, count ? &chain[count - 1] : NULL, &chain[count]);
 		if (!name_is_under(&target, zone))
 			return ask_outside(r, &chain[count]);
-		found = find_name(w->config, w->snapshot, &target, zone, NULL);
+		parsed = parse_name(&target, zone, w->config->zonal);
+		found = find_name(w->config, w->snapshot, &target, &parsed, NULL);
 		if (found.kind != FOUND_EXTERNAL)
 			return write_addresses(w->config, r, &found, r->question.type, &chain[count])
 				       ? VERDICT_ANSWERED
@@ -203,17 +206,18 @@ static enum verdict serve_srv(const struct kubernetes_worker *w, struct request 
 	return finish(w, r, zone);
 }
 
-static const uint64_t *foreseen_hash(struct request *r)
+static struct found find_asked(const struct kubernetes_worker *w, struct request *r)
 {
-	const struct foresight *foresight = request_state(r);
+	const struct insight *insight = request_state(r);
 
-	return r->is_foreseen && foresight->has_hash ? &foresight->hash : NULL;
+	return find_name(w->config, w->snapshot, &r->question.name, &insight->name,
+		insight->has_hash ? &insight->hash : NULL);
 }
 
 /* Any other type: the name exists or it does not. */
 static enum verdict serve_name(const struct kubernetes_worker *w, struct request *r, const struct name *zone)
 {
-	struct found found = find_name(w->config, w->snapshot, &r->question.name, zone, foreseen_hash(r));
+	struct found found = find_asked(w, r);
 
 	if (found.kind == FOUND_NOTHING)
 		return deny_name(w, r, zone);
@@ -251,7 +255,7 @@ static enum verdict serve_txt(const struct kubernetes_worker *w, struct request 
 		write_version(r);
 		return VERDICT_ANSWERED;
 	}
-	found = find_name(w->config, w->snapshot, name, zone, foreseen_hash(r));
+	found = find_asked(w, r);
 	if (has_records(&found) || (found.kind == FOUND_NAME && found.service))
 		return deny(w, r, zone, RCODE_NOERROR);
 	return deny_name(w, r, zone);
@@ -298,11 +302,32 @@ static enum verdict serve_name_server(
 	return finish(w, r, zone);
 }
 
+/* The labels are hashed where they stand: the Service's, and behind it the namespace's. */
+static void understand(const struct kubernetes_worker *w, const struct request *r, struct insight *ret)
+{
+	const struct parsed *name = &ret->name;
+
+	ret->zone = zones_match(&w->config->zones, &r->question.name);
+	ret->has_hash = false;
+	if (!ret->zone)
+		return;
+	ret->name = parse_name(&r->question.name, ret->zone, w->config->zonal);
+	if (name->kind != NAME_SERVICE || !name->service.length)
+		return;
+	ret->has_hash = true;
+	ret->hash = snapshot_hash(
+		w->snapshot, name->service.octets - 1, 2u + name->service.length + name->namespace.length);
+}
+
 static enum verdict serve(void *self, struct request *r)
 {
 	const struct kubernetes_worker *w = self;
-	const struct name *zone = zones_match(&w->config->zones, &r->question.name);
+	struct insight *insight = request_state(r);
+	const struct name *zone;
 
+	if (UNLIKELY(!r->is_foreseen))
+		understand(w, r, insight);
+	zone = insight->zone;
 	if (!zone)
 		return VERDICT_NEXT;
 	switch (r->question.type) {
@@ -327,32 +352,19 @@ static enum verdict serve(void *self, struct request *r)
 	return serve_name(w, r, zone);
 }
 
-static void foresee(const struct kubernetes_worker *w, struct request *r, struct foresight *foresight)
-{
-	const struct name *zone = zones_match(&w->config->zones, &r->question.name);
-	struct parsed name;
-
-	foresight->has_hash = false;
-	if (!zone || r->question.type == TYPE_PTR)
-		return;
-	name = parse_name(&r->question.name, zone, w->config->zonal);
-	if (name.kind != NAME_SERVICE || !name.service.length)
-		return;
-	foresight->has_hash = true;
-	foresight->hash = snapshot_hash(w->snapshot, name.namespace.octets, name.namespace.length,
-		name.service.octets, name.service.length);
-	snapshot_prefetch_index(w->snapshot, foresight->hash);
-}
-
 static void look_ahead(void *self, struct request *r, unsigned step)
 {
 	const struct kubernetes_worker *w = self;
-	struct foresight *foresight = request_state(r);
+	struct insight *insight = request_state(r);
 
 	if (step == 0)
-		foresee(w, r, foresight);
-	else if (foresight->has_hash)
-		snapshot_prefetch_service(w->snapshot, foresight->hash);
+		understand(w, r, insight);
+	if (!insight->has_hash)
+		return;
+	if (step == 0)
+		snapshot_prefetch_index(w->snapshot, insight->hash);
+	else
+		snapshot_prefetch_service(w->snapshot, insight->hash);
 }
 
 static enum verdict resume(void *self, struct request *r, struct request *child)
@@ -508,7 +520,7 @@ extern const struct plugin plugin_kubernetes;
 
 const struct plugin plugin_kubernetes = {
 	.name = "kubernetes",
-	.state_size = sizeof(struct foresight),
+	.state_size = sizeof(struct insight),
 	.is_fresh = true,
 	.setup = setup,
 	.open = open_feed,

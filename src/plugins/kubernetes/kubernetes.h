@@ -52,10 +52,13 @@ struct parsed {
 	struct label endpoint;
 	struct label port, protocol; /* without underscores; may be empty, which fits all */
 	bool has_port;
-	char zone[256]; /* topology zone of a zonal name; "": none */
 	bool prefers_zone;
+	uint8_t zone_labels; /* of a zonal name: how many of `first` on are the topology zone; 0: it is none
+			      */
+	const uint8_t *first;
 };
 
+/* A name of `zone`, both in lower case. The result points into the name. */
 struct parsed parse_name(const struct name *name, const struct name *zone, bool zonal);
 
 /* The value of a label of metadata, as "kubernetes/namespace"; false: none of ours. client: its Pod, NULL:
@@ -75,13 +78,14 @@ struct found {
 	} kind;
 	/* NOTHING: NXDOMAIN. NAME: exists, has no records of its own. */
 	const struct service *service;
-	struct parsed name;
+	const struct parsed *name;
+	bool has_zone; /* only endpoints of the name's topology zone */
 	struct ip pod;
 };
 
-/* Looks a name of `zone` up; both in lower case. hash: that of its Service, NULL: not known. */
+/* Looks a name up; hash: that of its Service, NULL: not known. */
 struct found find_name(const struct kubernetes *config, const struct snapshot *snapshot,
-	const struct name *name, const struct name *zone, const uint64_t *hash);
+	const struct name *name, const struct parsed *parsed, const uint64_t *hash);
 
 /* One address with one port that fits; several may be alike. */
 struct candidate {

@@ -25,6 +25,22 @@ static bool put_kind(char ret[METADATA_MAX], const struct name *name, const stru
 	return put_label(ret, label);
 }
 
+/* The topology zone of a zonal name, its labels parted by dots. */
+static bool put_zone(char ret[METADATA_MAX], const struct parsed *parsed)
+{
+	uint8_t text[NAME_WIRE_MAX];
+	const uint8_t *label = parsed->first;
+	size_t length = 0;
+
+	for (unsigned i = 0; i < parsed->zone_labels; label += 1 + *label, i++) {
+		if (i)
+			text[length++] = '.';
+		memcpy(text + length, label + 1, *label);
+		length += *label;
+	}
+	return put(ret, text, length);
+}
+
 static bool find_part(const char *part, const struct name *name, const struct name *zone,
 	const struct parsed *parsed, char ret[METADATA_MAX])
 {
@@ -44,7 +60,7 @@ static bool find_part(const char *part, const struct name *name, const struct na
 			return put_label(ret, parts[i].label);
 	if (strcmp(part, "kind") == 0)
 		return put_kind(ret, name, zone);
-	return strcmp(part, "zone") == 0 && put(ret, parsed->zone, strlen(parsed->zone));
+	return strcmp(part, "zone") == 0 && put_zone(ret, parsed);
 }
 
 static bool find_client(const char *part, const struct pod *pod, char ret[METADATA_MAX])

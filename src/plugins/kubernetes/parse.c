@@ -29,22 +29,14 @@ static struct label without_underscore(struct label label)
 static bool parse_zonal(const struct name *name, unsigned labels, struct parsed *ret)
 {
 	struct label directive = label_at(name, labels - 2);
-	size_t length = 0;
 
 	if (!is_label(label_at(name, labels - 1), "_zone"))
 		return false;
 	if (!is_label(directive, "pin") && !is_label(directive, "prefer"))
 		return false;
 	ret->prefers_zone = is_label(directive, "prefer");
-	for (unsigned i = 0; i < labels - 2; i++) {
-		struct label label = label_at(name, i);
-
-		if (i)
-			ret->zone[length++] = '.';
-		memcpy(ret->zone + length, label.octets, label.length);
-		length += label.length;
-	}
-	ret->zone[length] = '\0';
+	ret->zone_labels = (uint8_t)(labels - 2);
+	ret->first = name->wire;
 	return true;
 }
 
@@ -75,7 +67,7 @@ struct parsed parse_name(const struct name *name, const struct name *zone, bool 
 	parsed.namespace.length = parsed.service.length = parsed.endpoint.length = 0;
 	parsed.port.length = parsed.protocol.length = 0;
 	parsed.has_port = parsed.prefers_zone = false;
-	parsed.zone[0] = '\0';
+	parsed.zone_labels = 0;
 	if (!labels)
 		return parsed;
 	labels--;

@@ -157,7 +157,7 @@ static void write_pod_srv(const struct kubernetes *config, struct request *r, co
 	const struct name *zone)
 {
 	struct writer *w = &r->reply;
-	const struct parsed *name = &found->name;
+	const struct parsed *name = found->name;
 	size_t at;
 
 	open_record(config, w, 100, 0);

@@ -68,6 +68,23 @@ static bool write_pod(const struct kubernetes *config, struct request *r, const 
 	return true;
 }
 
+/* Those of a Service have no doubles, whatever its ports. */
+static bool write_cluster_ips(const struct kubernetes *config, struct request *r,
+	const struct service *service, size_t length, const struct name *owner)
+{
+	const struct cluster_ip *ip = service_cluster_ips(service);
+	bool any = false;
+
+	for (uint32_t i = 0; i < service->cluster_ips; i++) {
+		if (ip[i].family != (length == 4 ? 4 : 6))
+			continue;
+		write_owner(&r->reply, owner);
+		writer_address(&r->reply, SECTION_ANSWER, ip[i].address, length, CLASS_IN, config->ttl);
+		any = true;
+	}
+	return any;
+}
+
 bool write_addresses(const struct kubernetes *config, struct request *r, const struct found *found,
 	uint16_t type, const struct name *owner)
 {
@@ -79,6 +96,8 @@ bool write_addresses(const struct kubernetes *config, struct request *r, const s
 
 	if (found->kind == FOUND_POD)
 		return write_pod(config, r, &found->pod, length, owner);
+	if (found->kind == FOUND_CLUSTER_IPS)
+		return write_cluster_ips(config, r, found->service, length, owner);
 	while (next_candidate(found, &at, &candidate)) {
 		if (candidate.family != family)
 			continue;
