@@ -39,13 +39,22 @@ static bool is_drained(const struct net_worker *w)
 	return w->worker.waiting == 0 && w->tcp.connections == 0;
 }
 
+/* A wildcard listener's socket for an address that has a listener of its own now. */
+static bool is_elsewhere(const struct udp *udp, const struct net_change *change, size_t index)
+{
+	for (size_t i = 0; i < change->generation->listener_count; i++)
+		if (i != index && address_equal(&change->listeners[i].address, &udp->local))
+			return true;
+	return false;
+}
+
 /* Sockets of listeners that the generation still has go on for it; those of others read no more. */
 static void keep_sockets(struct net_worker *w, const struct net_change *change)
 {
 	for (struct udp *udp = w->udp; udp; udp = udp->next) {
 		size_t index = change->kept[udp->listener];
 
-		if (index != NET_WORKER_NOWHERE) {
+		if (index != NET_WORKER_NOWHERE && !is_elsewhere(udp, change, index)) {
 			udp_start(udp, index, &w->current.routers[index]);
 			continue;
 		}
@@ -71,8 +80,9 @@ static void add_sockets(
 	udp->next = w->udp;
 	w->udp = udp;
 	udp_start(udp, index, &w->current.routers[index]);
-	tcp_start(tcp_create(&w->tcp, sockets->tcp), index, &w->current.routers[index],
-		&change->listeners[index].tcp);
+	if (sockets->tcp >= 0)
+		tcp_start(tcp_create(&w->tcp, sockets->tcp), index, &w->current.routers[index],
+			&change->listeners[index].tcp);
 }
 
 /* From here on queries go to another generation. Those that the one before has stay with it. */

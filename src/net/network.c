@@ -14,7 +14,9 @@
 #include "socket.h"
 #include "svcdns/memory.h"
 
-#define FAMILIES   2  /* sockets that a wildcard listener needs */
+#define SOCKETS                                                                                              \
+	10 /* that a wildcard listener may have: one for each family, and some for single addresses          \
+	    */
 #define PORT_TRIES 32 /* for a port that is free for UDP and TCP alike */
 
 struct network {
@@ -35,27 +37,55 @@ struct transition {
 	struct binding *bindings; /* for each listener of the next; none where the sockets are there */
 };
 
-/* The sockets of one listener: pairs of one family, for all workers. */
+/* The sockets of one listener, for all workers. */
 struct binding {
-	union address addresses[FAMILIES];
-	unsigned families;
-	int *udp[FAMILIES], *tcp[FAMILIES]; /* one descriptor per worker; -1: none */
+	union address addresses[SOCKETS];
+	unsigned pairs;	  /* the first ones, for UDP and TCP, without which there is no listener */
+	unsigned sockets; /* the others are for UDP only, and may fail */
+	int *udp[SOCKETS], *tcp[SOCKETS]; /* one descriptor per worker; -1: none */
 	unsigned workers;
 };
 
-static void plan(struct binding *b, const union address *address, unsigned workers)
+static bool is_listener(const struct transition *t, const union address *address)
+{
+	for (size_t i = 0; i < t->listener_count; i++)
+		if (address_equal(&t->asked[i], address))
+			return true;
+	return false;
+}
+
+/* What is sent to an address of this machine need not be told where it was sent to, nor from where its reply
+ * is to leave, if the address has a socket of its own: that takes 3 % off an answer. Others come to the
+ * wildcard socket. */
+static void add_local(struct binding *b, const struct transition *t, uint16_t port)
+{
+	struct ip local[SOCKETS];
+	unsigned count = socket_local_addresses(local, SOCKETS - b->sockets);
+
+	for (unsigned i = 0; i < count; i++) {
+		address_set(&b->addresses[b->sockets], &local[i], port);
+		if (!is_listener(t, &b->addresses[b->sockets]))
+			b->sockets++;
+	}
+}
+
+static void plan(
+	struct binding *b, const struct transition *t, const union address *address, unsigned workers)
 {
 	static const struct ip any6 = {.family = 6}, any4 = {.family = 4};
 
 	*b = (struct binding){.workers = workers};
 	if (address_is_wildcard(address)) {
-		address_set(&b->addresses[b->families++], &any4, address_port(address));
+		address_set(&b->addresses[b->pairs++], &any4, address_port(address));
 		if (socket_has_ipv6())
-			address_set(&b->addresses[b->families++], &any6, address_port(address));
+			address_set(&b->addresses[b->pairs++], &any6, address_port(address));
+		b->sockets = b->pairs;
+		add_local(b, t, address_port(address));
 	} else {
-		b->addresses[b->families++] = *address;
+		b->addresses[0] = *address;
+		b->pairs = b->sockets = 1;
 	}
-	for (unsigned f = 0; f < b->families; f++) {
+	for (unsigned f = 0; f < b->sockets; f++) {
 		b->udp[f] = memory_alloc(workers * sizeof(int));
 		b->tcp[f] = memory_alloc(workers * sizeof(int));
 		memset(b->udp[f], -1, workers * sizeof(int));
@@ -63,22 +93,26 @@ static void plan(struct binding *b, const union address *address, unsigned worke
 	}
 }
 
+static void unbind_one(struct binding *b, unsigned at)
+{
+	for (unsigned w = 0; w < b->workers; w++) {
+		if (b->udp[at][w] >= 0)
+			close(b->udp[at][w]);
+		if (b->tcp[at][w] >= 0)
+			close(b->tcp[at][w]);
+		b->udp[at][w] = b->tcp[at][w] = -1;
+	}
+}
+
 static void unbind(struct binding *b)
 {
-	for (unsigned f = 0; f < b->families; f++) {
-		for (unsigned w = 0; w < b->workers; w++) {
-			if (b->udp[f][w] >= 0)
-				close(b->udp[f][w]);
-			if (b->tcp[f][w] >= 0)
-				close(b->tcp[f][w]);
-			b->udp[f][w] = b->tcp[f][w] = -1;
-		}
-	}
+	for (unsigned f = 0; f < b->sockets; f++)
+		unbind_one(b, f);
 }
 
 static void finish(struct binding *b)
 {
-	for (unsigned f = 0; f < b->families; f++) {
+	for (unsigned f = 0; f < b->sockets; f++) {
 		memory_free(b->udp[f]);
 		memory_free(b->tcp[f]);
 	}
@@ -102,32 +136,44 @@ static bool bind_error(struct error *error, const char *call, const char *protoc
 	return error_set(error, "%s: listen %s %s: bind: %s", call, protocol, text, reason);
 }
 
-/* Opens all sockets of one family. A port 0 becomes the one that the first socket got. False: errno is set.
- */
-static bool bind_family(struct binding *b, unsigned family, const char *text, struct error *error)
+/* Opens all sockets of one address. A port 0 becomes the one that the first socket got. */
+static bool bind_pair(struct binding *b, unsigned at, const char *text, struct error *error)
 {
-	union address *address = &b->addresses[family];
+	union address *address = &b->addresses[at];
 	uint16_t port;
 
 	for (unsigned w = 0; w < b->workers; w++) {
-		b->tcp[family][w] = socket_tcp(address);
-		if (b->tcp[family][w] < 0)
+		b->tcp[at][w] = socket_tcp(address);
+		if (b->tcp[at][w] < 0)
 			return bind_error(error, "Listen", "tcp", text);
-		if (!address_port(address) && socket_port(b->tcp[family][w], &port))
-			for (unsigned f = 0; f < b->families; f++)
+		if (!address_port(address) && socket_port(b->tcp[at][w], &port))
+			for (unsigned f = 0; f < b->sockets; f++)
 				set_port(&b->addresses[f], port);
-		b->udp[family][w] = socket_udp(address);
-		if (b->udp[family][w] < 0)
+		b->udp[at][w] = socket_udp(address);
+		if (b->udp[at][w] < 0)
 			return bind_error(error, "ListenPacket", "udp", text);
+	}
+	return true;
+}
+
+static bool bind_udp(struct binding *b, unsigned at)
+{
+	for (unsigned w = 0; w < b->workers; w++) {
+		b->udp[at][w] = socket_udp(&b->addresses[at]);
+		if (b->udp[at][w] < 0)
+			return false;
 	}
 	return true;
 }
 
 static bool bind_all(struct binding *b, const char *text, struct error *error)
 {
-	for (unsigned f = 0; f < b->families; f++)
-		if (!bind_family(b, f, text, error))
+	for (unsigned f = 0; f < b->pairs; f++)
+		if (!bind_pair(b, f, text, error))
 			return false;
+	for (unsigned f = b->pairs; f < b->sockets; f++)
+		if (!bind_udp(b, f))
+			unbind_one(b, f);
 	return true;
 }
 
@@ -136,7 +182,7 @@ static bool bind_listener(struct binding *b, struct network_listener *listener, 
 	bool any_port = address_port(&listener->address) == 0;
 
 	for (unsigned tries = any_port ? PORT_TRIES : 1; tries; tries--) {
-		for (unsigned f = 0; f < b->families; f++)
+		for (unsigned f = 0; f < b->sockets; f++)
 			set_port(&b->addresses[f], address_port(&listener->address));
 		if (bind_all(b, listener->text, error)) {
 			set_port(&listener->address, address_port(&b->addresses[0]));
@@ -206,7 +252,7 @@ static bool bind_or_keep(
 		listener->address = network->listeners[before].address;
 		return true;
 	}
-	plan(&t->bindings[index], &listener->address, network->config.workers);
+	plan(&t->bindings[index], t, &listener->address, network->config.workers);
 	return bind_listener(&t->bindings[index], listener, error);
 }
 
@@ -254,7 +300,7 @@ static size_t count_sockets(const struct transition *t)
 	size_t count = 0;
 
 	for (size_t i = 0; i < t->listener_count; i++)
-		count += t->bindings[i].families;
+		count += t->bindings[i].sockets;
 	return count;
 }
 
@@ -269,11 +315,12 @@ static void share_out(const struct transition *t, unsigned worker, struct net_ch
 	for (size_t i = 0; i < t->listener_count; i++) {
 		const struct binding *b = &t->bindings[i];
 
-		for (unsigned f = 0; f < b->families; f++)
-			sockets[ret->socket_count++] = (struct net_sockets){.listener = i,
-				.address = b->addresses[f],
-				.udp = b->udp[f][worker],
-				.tcp = b->tcp[f][worker]};
+		for (unsigned f = 0; f < b->sockets; f++)
+			if (b->udp[f][worker] >= 0)
+				sockets[ret->socket_count++] = (struct net_sockets){.listener = i,
+					.address = b->addresses[f],
+					.udp = b->udp[f][worker],
+					.tcp = b->tcp[f][worker]};
 	}
 }
 

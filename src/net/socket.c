@@ -1,6 +1,8 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
+#include <string.h>
 #include <unistd.h>
 
 #define RECEIVE_BUFFER (8 << 20) /* octets: some twenty thousand queries while a worker is not scheduled */
@@ -80,6 +82,28 @@ bool socket_port(int fd, uint16_t *ret_port)
 		return false;
 	*ret_port = address_port(&address);
 	return true;
+}
+
+unsigned socket_local_addresses(struct ip *ret, unsigned max)
+{
+	struct ifaddrs *all;
+	unsigned count = 0;
+
+	if (getifaddrs(&all) != 0)
+		return 0;
+	for (const struct ifaddrs *entry = all; entry && count < max; entry = entry->ifa_next) {
+		int family = entry->ifa_addr ? entry->ifa_addr->sa_family : AF_UNSPEC;
+		union address address = {0};
+
+		if (family != AF_INET && family != AF_INET6)
+			continue;
+		memcpy(&address, entry->ifa_addr,
+			family == AF_INET ? sizeof(address.in) : sizeof(address.in6));
+		if (family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&address.in6.sin6_addr))
+			address_ip(&address, &ret[count++]);
+	}
+	freeifaddrs(all);
+	return count;
 }
 
 bool socket_has_ipv6(void)

@@ -12,6 +12,9 @@ bool socket_has_ipv6(void);
 int socket_udp(const union address *address);
 int socket_tcp(const union address *address); /* listening */
 
+/* Addresses of this machine's interfaces, but for link-local ones of IPv6: returns how many, up to max. */
+unsigned socket_local_addresses(struct ip *ret, unsigned max);
+
 bool socket_port(int fd, uint16_t *ret_port); /* that it is bound to */
 
 #endif

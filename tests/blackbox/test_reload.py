@@ -403,3 +403,31 @@ class TestSurvives:
         reload(server)
         assert version(server) == 'two'
         assert len(api.requests) == seen, 'nothing is listed again'
+
+
+class TestAddressesOfTheirOwn:
+    """A server block without `bind` has sockets for single addresses, too: not for those that another block binds."""
+    EVERYWHERE = '.:{PORT} {\n whoami\n}\n'
+    BOUND = 'bound.test:{PORT} {\n bind 127.0.0.1\n whoami\n}\n'
+
+    @staticmethod
+    def rcodes(server, name, to='127.0.0.1'):
+        return {server.ask(name, to=to).rcode() for _ in range(32)}  # each from another port, and so by another socket
+
+    def check(self, server):
+        assert self.rcodes(server, 'bound.test') == {dns.rcode.NOERROR}
+        assert self.rcodes(server, 'other.test') == {dns.rcode.REFUSED}
+        assert self.rcodes(server, 'other.test', to='127.0.0.2') == {dns.rcode.NOERROR}
+
+    def test_from_the_start(self, svcdns):
+        self.check(svcdns(self.EVERYWHERE + self.BOUND))
+
+    def test_from_a_reload_on(self, svcdns):
+        server = svcdns(self.EVERYWHERE)
+        assert self.rcodes(server, 'other.test') == {dns.rcode.NOERROR}
+        rewrite(svcdns, self.EVERYWHERE + self.BOUND)
+        reload(server)
+        self.check(server)
+        rewrite(svcdns, self.EVERYWHERE)
+        reload(server)
+        assert self.rcodes(server, 'other.test') == {dns.rcode.NOERROR}

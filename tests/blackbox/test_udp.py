@@ -63,18 +63,18 @@ def test_bind_to_one_address(svcdns):
             sock.recv(512)
 
 
-def udp_sockets(port):
+def udp_sockets(address, port):
     with open('/proc/net/udp', encoding='ascii') as table:
-        return sum(1 for line in table if line.split()[1].endswith(f':{port:04X}'))
+        return sum(1 for line in table if line.split()[1] == f'{address}:{port:04X}')
 
 
 @pytest.mark.parametrize('workers', [1, 2, 4])
 def test_every_worker_answers(svcdns, workers):
     server = svcdns(COREFILE, env={'GOMAXPROCS': str(workers)})
-    assert udp_sockets(svcdns.port()) == workers
+    assert udp_sockets('00000000', svcdns.port()) == udp_sockets('0100007F', svcdns.port()) == workers
     # The kernel spreads clients over the workers' sockets: a worker that did not answer would be missed here.
     for _ in range(100):
-        assert server.ask('example.org').rcode() == dns.rcode.NOERROR
+        assert server.ask('example.org').rcode() == server.ask('example.org', to='127.0.0.2').rcode() == dns.rcode.NOERROR
         assert server.ask('example.org', tcp=True).rcode() == dns.rcode.NOERROR
 
 
