@@ -2,6 +2,7 @@
  * one is heard while the first is being obeyed. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -292,7 +293,8 @@ static void *take_signals(void *argument)
 static void begin_signals(struct control *control)
 {
 	static const int obeyed[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
-	static const int ignored[] = {SIGHUP, SIGPIPE, SIGALRM};
+	static const int ignored[] = {
+		SIGHUP, SIGPIPE, SIGALRM, SIGCHLD}; /* the last: process 1 has orphans to bury */
 
 	sigemptyset(&control->signals);
 	for (size_t i = 0; i < ARRAY_LENGTH(obeyed); i++)
@@ -389,12 +391,25 @@ static int serve(const struct settings *settings, struct control *control)
 	return EXIT_SUCCESS;
 }
 
+/* Where one of the first three is closed, a socket would get its number, and with it what is printed. */
+static void fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct settings settings = {.server.port = "53"};
 	struct control control = {0};
 	int code;
 
+	fill_descriptors();
 	read_flags(&settings, argc, argv);
 	if (settings.version)
 		print_version();

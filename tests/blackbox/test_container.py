@@ -97,3 +97,38 @@ def test_without_standard_input(svcdns):
         finally:
             process.terminate()
             assert process.wait(PATIENCE) == 0
+
+
+def test_orphans_are_buried(as_first):
+    """Process 1 becomes the parent of what probes leave behind."""
+    server, first = as_first(WHOAMI)
+    subprocess.run(['nsenter', '--target', str(first), '--pid', 'sh', '-c', 'sleep 0.5 &'], check=True, timeout=PATIENCE)
+
+    def children():
+        with open(f'/proc/{first}/task/{first}/children', encoding='ascii') as children:
+            return children.read().split()
+
+    assert len(children()) == 1
+    eventually(lambda: not children())
+    os.kill(first, signal.SIGTERM)
+    assert server.wait() == 0
+
+
+def test_closed_descriptors(svcdns):
+    """Sockets must not get the numbers of what is printed to."""
+    svcdns.write(WHOAMI, None)
+    command = ['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh', program(), '-conf', str(svcdns.folder / 'Corefile')]
+    with subprocess.Popen(command) as process:
+        try:
+            def answers():
+                query = dns.message.make_query('example.org', 'A')
+                try:
+                    return dns.query.udp(query, '127.0.0.1', 1, svcdns.port()).rcode() == dns.rcode.NOERROR
+                except (OSError, dns.exception.Timeout):
+                    return False
+
+            eventually(answers)
+            assert [os.readlink(f'/proc/{process.pid}/fd/{fd}') for fd in range(3)] == ['/dev/null'] * 3
+        finally:
+            process.terminate()
+        assert process.wait(PATIENCE) == 0
