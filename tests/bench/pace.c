@@ -11,23 +11,17 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define BATCH	 32
-#define IDS	 65536
-#define OCTETS	 4096
-#define WIRE_MAX 300
-#define LINE	 320
-#define LOST	 UINT32_MAX
-#define SECOND	 1000000000u
-#define BUFFERS	 (4 << 20)
+#include "queries.h"
 
-struct query {
-	uint16_t length;
-	uint8_t wire[WIRE_MAX];
-};
+#define BATCH	32
+#define IDS	65536
+#define OCTETS	4096
+#define LOST	UINT32_MAX
+#define SECOND	1000000000u
+#define BUFFERS (4 << 20)
 
 struct pace {
-	struct query *queries;
-	size_t query_count;
+	struct queries queries;
 	uint64_t begun, rate, count; /* ns, queries a second, queries */
 	uint64_t sent;
 	uint32_t *took;	     /* of each query */
@@ -41,60 +35,6 @@ static uint64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
-}
-
-static uint8_t type_of(const char *text)
-{
-	static const struct {
-		const char *text;
-		uint8_t type;
-	} types[] = {{"A", 1}, {"PTR", 12}, {"AAAA", 28}, {"SRV", 33}};
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-		if (strcmp(types[i].text, text) == 0)
-			return types[i].type;
-	fprintf(stderr, "%s: not a type that is known here\n", text);
-	exit(2);
-}
-
-static struct query make_query(const char *name, const char *type)
-{
-	struct query query = {.length = 12, .wire = {[2] = 1, [5] = 1}};
-
-	while (*name) {
-		size_t label = strcspn(name, ".");
-
-		query.wire[query.length] = (uint8_t)label;
-		memcpy(query.wire + query.length + 1, name, label);
-		query.length = (uint16_t)(query.length + 1 + label);
-		name += label + (name[label] == '.');
-	}
-	query.wire[query.length + 2] = type_of(type);
-	query.wire[query.length + 4] = 1;
-	query.length = (uint16_t)(query.length + 5);
-	return query;
-}
-
-static void read_queries(struct pace *pace, const char *path)
-{
-	char line[LINE], name[256], type[8];
-	FILE *file = fopen(path, "r");
-	size_t room = 1 << 10;
-
-	pace->queries = malloc(room * sizeof(*pace->queries));
-	while (file && pace->queries && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%255s %7s", name, type) != 2)
-			continue;
-		if (pace->query_count == room)
-			pace->queries = realloc(pace->queries, (room *= 2) * sizeof(*pace->queries));
-		if (pace->queries)
-			pace->queries[pace->query_count++] = make_query(name, type);
-	}
-	if (!pace->query_count) {
-		fprintf(stderr, "%s: no queries\n", path);
-		exit(2);
-	}
-	fclose(file);
 }
 
 static int open_socket(const char *address, uint16_t port)
@@ -129,7 +69,7 @@ static void ask(struct pace *pace)
 	while (count < BATCH && pace->sent + count < pace->count && due(pace, pace->sent + count) <= time) {
 		uint64_t number = pace->sent + count;
 
-		queries[count] = pace->queries[number % pace->query_count];
+		queries[count] = pace->queries.items[number % pace->queries.count];
 		queries[count].wire[0] = (uint8_t)(number >> 8);
 		queries[count].wire[1] = (uint8_t)number;
 		parts[count] = (struct iovec){queries[count].wire, queries[count].length};
@@ -174,7 +114,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: pace ADDRESS PORT FILE RATE SECONDS\n");
 		return 2;
 	}
-	read_queries(&pace, argv[3]);
+	pace.queries = queries_read(argv[3]);
 	pace.fd = open_socket(argv[1], (uint16_t)atoi(argv[2]));
 	pace.took = malloc(pace.count * sizeof(*pace.took));
 	if (!pace.took)
