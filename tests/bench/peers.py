@@ -35,11 +35,12 @@ def write_zones(folder, data):
 
 
 class Peer:
-    """env: of its process, besides our own; cpus: where it runs."""
-    env, cpus = None, (SERVER_CPU,)
+    """env: of its process, besides our own; cpus: where it runs; takes_api: it has no other table than the API's."""
+    env, cpus, takes_api = None, (SERVER_CPU,), False
 
     def __init__(self, program):
-        self.program = shutil.which(program)
+        found = shutil.which(program)
+        self.program = found and os.path.abspath(found)  # servers run in folders of their own
         self.name = type(self).__name__.lower()
 
 
@@ -52,7 +53,7 @@ class Svcdns(Peer):
         self.env = {'GOMAXPROCS': str(workers)}
 
     def command(self, folder, port, workload):
-        write(folder, 'Corefile', workload.corefile)
+        write(folder, 'Corefile', workload.corefile(self.takes_api))
         return [self.program, '-conf', 'Corefile', '-dns.port', str(port)]
 
 
@@ -184,7 +185,8 @@ setMaxUDPOutstanding(65535)
 
 
 class Coredns(Svcdns):
-    """Takes the same Corefile, and so only workloads that need nothing of ours."""
+    """Takes the same Corefile, but has no tables in files."""
+    takes_api = True
 
     def __init__(self, program):
         super().__init__(program, 'coredns')
