@@ -97,7 +97,7 @@ static void serve(struct connection *connection)
 int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
-	int listener = argc == 3 ? open_socket(argv[1], (uint16_t)atoi(argv[2])) : -1,
+	int listener = argc == 3 ? open_socket(argv[1], (uint16_t)strtoul(argv[2], NULL, 10)) : -1,
 	    loop = epoll_create1(0);
 
 	if (listener < 0 || loop < 0) {

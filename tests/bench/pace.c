@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	pace.queries = queries_read(argv[3]);
-	pace.fd = open_socket(argv[1], (uint16_t)atoi(argv[2]));
+	pace.fd = open_socket(argv[1], (uint16_t)strtoul(argv[2], NULL, 10));
 	pace.took = malloc(pace.count * sizeof(*pace.took));
 	if (!pace.took)
 		abort();

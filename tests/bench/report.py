@@ -43,7 +43,9 @@ def cell(result, key, form):
 
 def change(earlier, now):
     """"0.84 (+2 %)": what it was, and how much more it is now."""
-    return f'{earlier:.2f} ({now / earlier - 1:+.0%})'.replace('%)', ' %)') if earlier else ''
+    if not earlier or not math.isfinite(earlier) or not math.isfinite(now):
+        return ''
+    return f'{earlier:.2f} ({100 * (now / earlier - 1):+.0f} %)'
 
 
 def row(*cells):

@@ -17,6 +17,7 @@ SERVER_CPU, LOAD_CPU = 0, 1
 OFFERED = 600_000  # queries/s: more than any server takes from one core
 CONNECTIONS = 64  # at a time
 TICK = 1e6 / os.sysconf('SC_CLK_TCK')  # microseconds
+TRIES = 20
 FRAME, WIDE_FRAME = 1500, 9000  # octets
 CLONE_NEWNET = 0x40000000
 
@@ -171,14 +172,19 @@ class Rig:
         finally:
             set_mtu(FRAME)
 
-    def load(self, command, **options):
-        """Runs a load generator to its end."""
-        process = self.start(self.load_space, (self.load_cpu,), command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, **options)
-        try:
-            return process.communicate()
-        finally:
-            self.end(process)
+    def load(self, command):
+        """Runs a load generator to its end; returns what it has written. The kernel takes its time to free kxdpgun's socket."""
+        for _ in range(TRIES):
+            process = self.start(self.load_space, (self.load_cpu,), command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+            try:
+                out, error = process.communicate()
+            finally:
+                self.end(process)
+            if b'resource is busy' not in error:
+                break
+            time.sleep(0.1)
+        return out, error
 
     def measure(self, server, command, parse):
         """Runs a load generator and puts what the server spent meanwhile on what it answered."""

@@ -150,21 +150,24 @@ int main(int argc, char **argv)
 {
 	static struct stream stream;
 	unsigned long connections = argc == 7 ? strtoul(argv[5], NULL, 10) : 0;
-	struct connection *all = calloc(connections + 1, sizeof(*all));
+	struct connection *all;
 
 	stream.per_connection = argc == 7 ? (unsigned)strtoul(argv[6], NULL, 10) : 0;
 	stream.to = (struct sockaddr_in){.sin_family = AF_INET};
 	stream.loop = epoll_create1(0);
-	if (!connections || !stream.per_connection || !all ||
-		inet_pton(AF_INET, argv[1], &stream.to.sin_addr) != 1) {
+	if (!connections || !stream.per_connection || inet_pton(AF_INET, argv[1], &stream.to.sin_addr) != 1) {
 		fprintf(stderr, "usage: stream ADDRESS PORT FILE SECONDS CONNECTIONS QUERIES\n");
 		return 2;
 	}
-	stream.to.sin_port = htons((uint16_t)atoi(argv[2]));
+	stream.to.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));
 	stream.queries = queries_read(argv[3]);
+	all = calloc(connections, sizeof(*all));
+	if (!all)
+		abort();
 	for (size_t i = 0; i < connections; i++)
 		open_connection(&stream, &all[i]);
-	run(&stream, atol(argv[4]));
+	run(&stream, strtol(argv[4], NULL, 10));
+	free(all);
 	printf("answers %ju, connections %ju, broken %ju\n", (uintmax_t)stream.answers,
 		(uintmax_t)stream.whole, (uintmax_t)stream.broken);
 	return 0;
