@@ -161,7 +161,7 @@ class Dnsmasq(Peer):
     def command(self, folder, port, workload):
         command = [self.program, '--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--user=root',
                    '--pid-file=', f'--listen-address={SERVER}', '--bind-interfaces', f'--port={port}', '--cache-size=10000',
-                   '--dns-forward-max=10000', '--local-ttl=30']
+                   '--dns-forward-max=10000', '--local-ttl=30', f'--edns-packet-max={UDP_MAX}']
         if workload.data is None:
             return command + [f'--server={workload.upstream.replace(":", "#")}']
         hosts = write(folder, 'hosts', ''.join(f'{data} {owner}\n' for owner, _, data in workload.data))

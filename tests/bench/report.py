@@ -16,12 +16,13 @@ def medians(rounds, name):
 
 
 def summarize(rounds):
-    """name -> medians over the rounds, and ratios to echo, or where it does not take part to svcdns, of each round: `ratio` of
-    answers, `cpu_ratio` of answers by processor time, `p99_speed` and so on of how soon they come: the larger the better."""
+    """name -> medians over the rounds, and ratios to the `reference`, echo, or where it does not take part svcdns, of each round:
+    `ratio` of answers, `cpu_ratio` of answers by processor time, `p99_speed` and so on of how soon they come: the larger the
+    better."""
     reference = 'echo' if 'echo' in rounds[0] else 'svcdns'
     result = {}
     for name in rounds[0]:
-        result[name] = medians(rounds, name)
+        result[name] = {'reference': reference, **medians(rounds, name)}
         pairs = [(r[name], r[reference]) for r in rounds]
         result[name]['ratio'] = statistics.median(own['answered'] / other['answered'] for own, other in pairs)
         result[name]['cpu_ratio'] = statistics.median(other['cpu'] / own['cpu'] if own['cpu'] else 0 for own, other in pairs)
@@ -62,7 +63,9 @@ def table(workload, reference, result, earlier=None):
                  f'{r["answered"]:,.0f}'.replace(',', ' '), f'{r["cpu"]:.2f} ({r["user"]:.2f} + {r["system"]:.2f})',
                  f'{r.get("lost", 0):.0f}', f'{r["mib"]:.1f}']
         if earlier is not None:
-            cells.append(change(earlier.get(name, {}).get(workload.compared), r[workload.compared]))
+            before = earlier.get(name, {})
+            cells.append(change(before.get(workload.compared) if before.get('reference') == reference else None,
+                                r[workload.compared]))
         lines.append(row(*cells))
     if earlier is not None:
         heads.append('before')

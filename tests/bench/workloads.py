@@ -177,7 +177,7 @@ class Bare(Workload):
 class Headless(Workload):
     """A records of headless Services with 100 endpoints each: answers of 1.7 kB, to clients that take 4 kB"""
     name, block, services, endpoints = 'headless', PLUGINS, 1_000, 100
-    peers = ('echo', 'svcdns', 'nsd', 'knot', 'unbound', 'coredns')  # dnsmasq truncates them
+    peers = DATA_PEERS
     compared = 'cpu_ratio'
 
     def questions(self):

@@ -131,12 +131,18 @@ def test_without_echo_the_reference_is_svcdns():
 
 def test_a_table_shows_ratios_first_and_what_was_before():
     _, result = report.summarize([{'echo': reading(1000, 2), 'svcdns': reading(900, 4)}])
-    text = report.table(ClusterA, 'echo', result, {'svcdns': {'ratio': 0.6}})
+    text = report.table(ClusterA, 'echo', result, {'svcdns': {'ratio': 0.6, 'reference': 'echo'}})
     assert text.splitlines() == [
         '| server | answers/s, of echo | by CPU time | answers/s | µs CPU (user + system) | lost | MiB | before |',
         '|---|---|---|---|---|---|---|---|',
         '| echo | 1.00 | 1.00 | 1 000 | 2.00 (0.50 + 1.50) | 0 | 1.5 |  |',
         '| svcdns | 0.90 | 0.50 | 900 | 4.00 (1.00 + 3.00) | 0 | 1.5 | 0.60 (+50 %) |']
+
+
+def test_what_was_measured_by_another_reference_is_not_compared():
+    _, result = report.summarize([{'echo': reading(1000, 2), 'svcdns': reading(900, 4)}])
+    text = report.table(ClusterA, 'echo', result, {'svcdns': {'ratio': 1.0, 'reference': 'svcdns'}})
+    assert cells(text.splitlines()[-1])[-1] == ''
 
 
 def test_latencies_stand_beside_echo_and_what_was_lost_says_so():
