@@ -31,6 +31,7 @@ struct port {
 struct endpoint {
 	uint8_t     address[16];            /* IPv4 in the first four */
 	uint8_t     family;                 /* 4 or 6 */
+	bool        repeats;                /* one before it has the same address */
 	uint16_t    slice;                  /* index into the service's slices: whose ports it has */
 	struct text host;                   /* endpoint name: hostname, Pod name if so configured, or not set: derived from
 					     * the address, '.' and ':' as '-' (see endpoint_host()) */

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "svcdns/hash.h"
 #include "svcdns/memory.h"
 #include "svcdns/name.h"
 
@@ -237,6 +238,42 @@ static void name_absent(struct fill *fill, const struct object *slice)
 	move_text(&fill->service->namespace, slice->namespace, slice, fill->text);
 }
 
+/* The place of an endpoint's address in a table of indices + 1; where another endpoint with it stands, or
+ * none. */
+static uint32_t *find_seen(
+	const struct service *service, uint32_t *seen, uint32_t mask, const struct endpoint *endpoint)
+{
+	static const struct hash_key
+		fixed; /* the table lives as long as its building, and a bad one costs that some time */
+	const struct endpoint *endpoints = service_endpoints(service);
+	uint32_t at = (uint32_t)hash_bytes(&fixed, endpoint->address, sizeof(endpoint->address)) & mask;
+
+	while (seen[at] && (endpoints[seen[at] - 1].family != endpoint->family ||
+				   memcmp(endpoints[seen[at] - 1].address, endpoint->address,
+					   sizeof(endpoint->address)) != 0))
+		at = (at + 1) & mask;
+	return &seen[at];
+}
+
+/* So that nobody who writes the addresses has to look for doubles. */
+static void mark_repeats(struct service *service)
+{
+	struct endpoint *endpoint = (struct endpoint *)(void *)((uint8_t *)service + service->endpoint_at);
+	uint32_t mask = 1, *seen;
+
+	while (mask < 2 * service->endpoints)
+		mask = mask * 2 + 1;
+	seen = memory_zero(mask + 1U, sizeof(*seen));
+	for (uint32_t i = 0; i < service->endpoints; i++) {
+		uint32_t *place = find_seen(service, seen, mask, &endpoint[i]);
+
+		endpoint[i].repeats = *place;
+		if (!*place)
+			*place = i + 1;
+	}
+	memory_free(seen);
+}
+
 static struct service *build(const struct plan *plan)
 {
 	struct service *service = allocate(plan);
@@ -253,6 +290,7 @@ static struct service *build(const struct plan *plan)
 	for (uint32_t i = 0; i < plan->part_count; i++)
 		put_part(&fill, &plan->parts[i]);
 	assert(aligned(fill.text) == service->endpoint_at);
+	mark_repeats(service);
 	return service;
 }
 

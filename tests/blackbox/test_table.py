@@ -68,6 +68,39 @@ def address(server, name='web'):
     return rrset[0].address
 
 
+def slice_of(name, number, addresses, ports='[{name: http, port: 80}, {name: metrics, port: 81}]'):
+    endpoints = ', '.join(f'{{addresses: ["{address}"], conditions: {{ready: true}}}}' for address in addresses)
+    family = 'IPv6' if ':' in addresses[0] else 'IPv4'
+    return textwrap.dedent(f'''\
+        ---
+        apiVersion: discovery.k8s.io/v1
+        kind: EndpointSlice
+        metadata: {{name: {name}-{number}, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
+        addressType: {family}
+        ports: {ports}
+        endpoints: [{endpoints}]
+    ''')
+
+
+@pytest.mark.parametrize('count', [3, 300])
+def test_each_address_of_an_endpoint_once(svcdns, count):
+    """Whatever the ports, and also where two slices have it."""
+    addresses = [f'10.1.{i >> 8}.{i & 255}' for i in range(count)]
+    six = [f'2001:db8::{i:x}' for i in range(1, 4)]
+    table = in_yaml('headless', 'None') + slice_of('headless', 1, addresses) + slice_of('headless', 2, addresses[:2] + ['10.2.0.1']) + \
+        slice_of('headless', 3, addresses[:1], ports='[{name: other, port: 82}]') + slice_of('headless', 4, six + six)
+    server = svcdns(corefile('{DIR}/table.yaml'), files={'table.yaml': table})
+
+    def found(name, type='A'):
+        [rrset] = server.ask(f'{name}.default.svc.cluster.local', type, tcp=True).answer
+        return sorted(record.address for record in rrset)
+
+    assert found('headless') == sorted([*addresses, '10.2.0.1'])
+    assert found('headless', 'AAAA') == six
+    assert found('_http._tcp.headless') == sorted([*addresses, '10.2.0.1'])
+    assert found('_other._tcp.headless') == addresses[:1]
+
+
 def write_over(path, text):
     path.write_text(text)
 

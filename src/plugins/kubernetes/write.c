@@ -85,6 +85,30 @@ static bool write_cluster_ips(const struct kubernetes *config, struct request *r
 	return any;
 }
 
+/* All of a Service's endpoints: each has a port, which fits a name that asks for none. */
+static bool write_endpoints(const struct kubernetes *config, struct request *r, const struct service *service,
+	size_t length, const struct name *owner)
+{
+	const struct endpoint *endpoints = service_endpoints(service);
+	struct writer *w = &r->reply;
+	bool any = false;
+
+	for (uint32_t i = 0; i < service->endpoints && !w->overflow; i++) {
+		if (endpoints[i].repeats || endpoints[i].family != (length == 4 ? 4 : 6))
+			continue;
+		write_owner(w, owner);
+		writer_address(w, SECTION_ANSWER, endpoints[i].address, length, CLASS_IN, config->ttl);
+		any = true;
+	}
+	return any;
+}
+
+static bool asks_for_all(const struct found *found)
+{
+	return found->kind == FOUND_ENDPOINTS && !found->name->endpoint.length && !found->name->port.length &&
+	       !found->name->protocol.length && !found->has_zone;
+}
+
 bool write_addresses(const struct kubernetes *config, struct request *r, const struct found *found,
 	uint16_t type, const struct name *owner)
 {
@@ -98,6 +122,8 @@ bool write_addresses(const struct kubernetes *config, struct request *r, const s
 		return write_pod(config, r, &found->pod, length, owner);
 	if (found->kind == FOUND_CLUSTER_IPS)
 		return write_cluster_ips(config, r, found->service, length, owner);
+	if (asks_for_all(found))
+		return write_endpoints(config, r, found->service, length, owner);
 	while (next_candidate(found, &at, &candidate)) {
 		if (candidate.family != family)
 			continue;
