@@ -1,4 +1,4 @@
-/* Comparing octets where they are few: the names of a query. A call of memcmp() costs more than it compares. */
+/* Octets where they are few: the names of a query. A call of memcmp() costs more than it compares. */
 #ifndef SVCDNS_OCTETS_H
 #define SVCDNS_OCTETS_H
 
@@ -41,6 +41,36 @@ static inline bool octets_equal(const void *a, const void *b, size_t length)
 		if (left[i] != right[i])
 			return false;
 	return true;
+}
+
+#define OCTETS_EACH(x) (UINT64_C(0x0101010101010101) * (x))
+
+/* Eight octets of a name to lower case at once (ASCII, RFC 4343); length octets are below 'A' and stay as they are. */
+static inline uint64_t octets_lower8(uint64_t octets)
+{
+	uint64_t low = octets & OCTETS_EACH(0x7f);
+	uint64_t above_z = low + OCTETS_EACH(0x7f - 'Z');
+	uint64_t from_a = low + OCTETS_EACH(0x80 - 'A');
+	uint64_t letters = ~octets & (from_a ^ above_z) & OCTETS_EACH(0x80);
+
+	return octets | letters >> 2;
+}
+
+/* to may be from. */
+static inline void octets_copy_lower(uint8_t *to, const uint8_t *from, size_t length)
+{
+	uint64_t octets;
+	size_t i = 0;
+
+	for (; i + 8 <= length; i += 8) {
+		memcpy(&octets, from + i, 8);
+		octets = octets_lower8(octets);
+		memcpy(to + i, &octets, 8);
+	}
+	octets = 0;
+	memcpy(&octets, from + i, length - i);
+	octets = octets_lower8(octets);
+	memcpy(to + i, &octets, length - i);
 }
 
 #endif

@@ -4,36 +4,8 @@
 
 #include <string.h>
 
+#include "svcdns/octets.h"
 #include "svcdns/reader.h"
-
-#define OCTETS(x) (UINT64_C(0x0101010101010101) * (x))
-
-/* Eight octets of a name to lower case at once; length octets are below 'A' and stay as they are. */
-static inline uint64_t lower8(uint64_t octets)
-{
-	uint64_t low = octets & OCTETS(0x7f);
-	uint64_t above_z = low + OCTETS(0x7f - 'Z');
-	uint64_t from_a = low + OCTETS(0x80 - 'A');
-	uint64_t letters = ~octets & (from_a ^ above_z) & OCTETS(0x80);
-
-	return octets | letters >> 2;
-}
-
-static void copy_lower(uint8_t *to, const uint8_t *from, size_t length)
-{
-	uint64_t octets;
-	size_t i = 0;
-
-	for (; i + 8 <= length; i += 8) {
-		memcpy(&octets, from + i, 8);
-		octets = lower8(octets);
-		memcpy(to + i, &octets, 8);
-	}
-	octets = 0;
-	memcpy(&octets, from + i, length - i);
-	octets = lower8(octets);
-	memcpy(to + i, &octets, length - i);
-}
 
 /* The question's name stands uncompressed: there is nothing before it that a pointer could mean. */
 static bool read_name(const uint8_t *wire, size_t length, struct name *ret)
@@ -54,7 +26,7 @@ static bool read_name(const uint8_t *wire, size_t length, struct name *ret)
 	ret->offset[labels] = (uint8_t)(at - MESSAGE_HEADER);
 	ret->labels = labels;
 	ret->length = (uint8_t)(at + 1 - MESSAGE_HEADER);
-	copy_lower(ret->wire, wire + MESSAGE_HEADER, ret->length);
+	octets_copy_lower(ret->wire, wire + MESSAGE_HEADER, ret->length);
 	return true;
 }
 

@@ -135,8 +135,7 @@ bool name_from_wire(const uint8_t *wire, size_t length, struct name *ret)
 
 void name_lower(struct name *name)
 {
-	for (size_t i = 0; i < name->length; i++)
-		name->wire[i] = lower(name->wire[i]);
+	octets_copy_lower(name->wire, name->wire, name->length);
 }
 
 bool name_equal(const struct name *a, const struct name *b)
