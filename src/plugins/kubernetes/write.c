@@ -7,9 +7,6 @@
 #define VERSION	    "1.1.0" /* of the Kubernetes DNS specification */
 #define VERSION_TTL 28800
 #define SOA_TTL_MAX 300
-#define SOA_REFRESH 7200
-#define SOA_RETRY   1800
-#define SOA_EXPIRE  86400
 
 /* Where the zone's part of the question begins in the message. */
 static size_t zone_at(const struct request *r, const struct name *zone)
@@ -19,25 +16,52 @@ static size_t zone_at(const struct request *r, const struct name *zone)
 	return (size_t)MESSAGE_HEADER + name->offset[name->labels - zone->labels];
 }
 
+/* A SOA record is most of a negative answer: it is copied as a whole, and then completed where it is not
+ * always the same. Refresh 7200, retry 1800, expire 86400. */
+#define SOA_OWNER   0
+#define SOA_TTL	    6
+#define SOA_MNAME   19 /* where the zone follows "ns.dns" */
+#define SOA_RNAME   32 /* and "hostmaster" */
+#define SOA_SERIAL  34
+#define SOA_MINIMUM 50
+static const uint8_t soa[54] = "\0\0"
+			       "\0\6"
+			       "\0\1"
+			       "\0\0\0\0"
+			       "\0\x2a"
+			       "\2ns\3dns"
+			       "\0\0"
+			       "\12hostmaster"
+			       "\0\0"
+			       "\0\0\0\0"
+			       "\0\0\x1c\x20"
+			       "\0\0\x07\x08"
+			       "\0\1\x51\x80"
+			       "\0\0\0";
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+	writer_put_u16_at(at, (uint16_t)(value >> 16));
+	writer_put_u16_at(at + 2, (uint16_t)value);
+}
+
 void write_soa(const struct kubernetes *config, const struct snapshot *snapshot, struct request *r,
 	const struct name *zone, enum section section)
 {
+	uint16_t pointer = (uint16_t)(0xC000 | zone_at(r, zone));
 	struct writer *w = &r->reply;
-	size_t at = zone_at(r, zone);
+	uint8_t *at = w->wire + w->length;
 
-	writer_pointer(w, at);
-	writer_open(w, section, TYPE_SOA, CLASS_IN, config->ttl < SOA_TTL_MAX ? config->ttl : SOA_TTL_MAX);
-	writer_label(w, "ns", 2);
-	writer_label(w, "dns", 3);
-	writer_pointer(w, at);
-	writer_label(w, "hostmaster", 10);
-	writer_pointer(w, at);
-	writer_u32(w, snapshot_serial(snapshot));
-	writer_u32(w, SOA_REFRESH);
-	writer_u32(w, SOA_RETRY);
-	writer_u32(w, SOA_EXPIRE);
-	writer_u32(w, config->ttl);
-	writer_close(w);
+	writer_bytes(w, soa, sizeof(soa));
+	if (w->overflow)
+		return;
+	w->count[section]++;
+	writer_put_u16_at(at + SOA_OWNER, pointer);
+	put_u32(at + SOA_TTL, config->ttl < SOA_TTL_MAX ? config->ttl : SOA_TTL_MAX);
+	writer_put_u16_at(at + SOA_MNAME, pointer);
+	writer_put_u16_at(at + SOA_RNAME, pointer);
+	put_u32(at + SOA_SERIAL, snapshot_serial(snapshot));
+	put_u32(at + SOA_MINIMUM, config->ttl);
 }
 
 static void write_owner(struct writer *w, const struct name *owner)
