@@ -45,11 +45,11 @@ with 0, or wrote a sanitizer's report.
 import http.client
 import os
 import pathlib
-import random
 import re
 import signal
 import socket
 import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -59,6 +59,10 @@ import dns.query
 import dns.rdatatype
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests' / 'support'))
+
+from ports import free_port  # noqa: E402
+
 PATIENCE = 20  # seconds before a test gives up waiting; nothing takes that long
 REPORT = re.compile(r'Sanitizer|runtime error:')
 
@@ -88,8 +92,6 @@ class Ports:
     """Free ports, at every address, from below those that the kernel gives to clients. Each is held by a TCP socket that is
     bound but does not listen: SO_REUSEPORT lets svcdns in, and another test sees that the port is taken."""
 
-    RANGE = range(10000, 32000)
-
     def __init__(self):
         self.held = {}
 
@@ -100,19 +102,10 @@ class Ports:
 
     @staticmethod
     def hold():
-        family = socket.AF_INET6 if has_ipv6() else socket.AF_INET  # the former stands for both
-        while True:
-            port = random.choice(Ports.RANGE)
-            try:
-                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                    with socket.socket(family, kind) as probe:
-                        probe.bind(('', port))
-            except OSError:
-                continue
-            tcp = socket.socket(family, socket.SOCK_STREAM)
-            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            tcp.bind(('', port))
-            return tcp
+        tcp = socket.socket(socket.AF_INET6 if has_ipv6() else socket.AF_INET, socket.SOCK_STREAM)  # the former stands for both
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        tcp.bind(('', free_port()))
+        return tcp
 
     def close(self):
         for held in self.held.values():
