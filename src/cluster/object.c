@@ -31,8 +31,9 @@ bool object_same_ports(const struct object *a, const struct object *b)
 
 static bool is_text_inside(const struct object *object, struct text text, uint8_t longest)
 {
-	return !text.length || (text.length <= longest && text.offset >= object->text_at &&
-				       text.offset <= object->size - text.length);
+	return !text.length ||
+	       (text.length <= longest && text.offset >= object->text_at && text.offset <= object->size &&
+		       text.length <= object->size - text.offset);
 }
 
 static bool is_array_inside(const struct object *object, uint32_t at, uint32_t count, size_t item_size)

@@ -263,6 +263,9 @@ static void test_unsound_objects(void **state)
 	assert_false(object_is_sound(object, size));
 	object->name.offset = UINT32_MAX;
 	assert_false(object_is_sound(object, size));
+	assert_true(size < OBJECT_NAME_MAX);
+	object->name = (struct text){object->text_at, OBJECT_NAME_MAX}; /* longer than the whole block */
+	assert_false(object_is_sound(object, size));
 	draft_finish(&draft);
 }
 
