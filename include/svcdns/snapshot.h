@@ -26,6 +26,9 @@ const struct service *snapshot_service_by_hash(const struct snapshot *snapshot, 
 /* True for a Namespace object of the table that feed_config's namespaces and namespace_labels let through. */
 bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *namespace, size_t length);
 
+/* Whether there are Services in other namespaces: where there are none, one that is found need not be checked. */
+bool snapshot_hides_services(const struct snapshot *snapshot);
+
 /* Services that have this address as a ClusterIP or among their endpoints, one per call, each once: *cursor begins at 0;
  * NULL: no more. In no order: look for a ClusterIP among all of them before endpoints count. Services of namespaces that
  * snapshot_has_namespace() hides are among them: CoreDNS' PTR answers skip those only where `namespaces` is set. */

@@ -138,6 +138,11 @@ bool snapshot_has_namespace(const struct snapshot *snapshot, const uint8_t *name
 	return false;
 }
 
+bool snapshot_hides_services(const struct snapshot *snapshot)
+{
+	return snapshot->hidden;
+}
+
 static bool has_address(const struct service *service, const struct ip *address)
 {
 	const struct cluster_ip *cluster_ip = service_cluster_ips(service);

@@ -134,19 +134,52 @@ static void apply(const struct map *old, struct changes *changes, struct map *re
 	changes_finish(changes);
 }
 
+static bool is_hidden(const struct snapshot *snapshot, uint64_t value)
+{
+	const struct service *service = (const struct service *)(uintptr_t)value;
+
+	return !snapshot_has_namespace(
+		snapshot, text_of(service, service->namespace), service->namespace.length);
+}
+
+static size_t count_hidden(const struct snapshot *snapshot)
+{
+	const struct map_entry *entry;
+	uint64_t cursor = 0;
+	size_t count = 0;
+
+	while ((entry = map_each(&snapshot->services, &cursor)))
+		count += is_hidden(snapshot, entry->value);
+	return count;
+}
+
+/* What the changes of Services make of that number, where no namespace comes or goes. */
+static size_t change_hidden(const struct table *table, const struct snapshot *fresh, size_t hidden)
+{
+	for (size_t i = 0; i < table->services.count; i++)
+		if (is_hidden(fresh, table->services.items[i].value))
+			hidden += (size_t)table->services.items[i].delta;
+	return hidden;
+}
+
 struct snapshot *table_publish(struct table *table, uint32_t serial, unsigned synced)
 {
 	struct snapshot *old = table->newest, *fresh = memory_zero(1, sizeof(*fresh));
+	bool has_namespaces;
 
 	shared_init(&fresh->shared);
 	fresh->key = old->key;
 	fresh->serial = serial;
 	fresh->synced = synced;
 	fresh->counts = table->counts;
+	has_namespaces = table->namespaces.count;
+	apply(&old->namespaces, &table->namespaces, &fresh->namespaces);
+	fresh->hidden = change_hidden(table, fresh, old->hidden);
 	apply(&old->services, &table->services, &fresh->services);
+	if (has_namespaces)
+		fresh->hidden = count_hidden(fresh);
 	apply(&old->addresses, &table->addresses, &fresh->addresses);
 	apply(&old->pods, &table->pods, &fresh->pods);
-	apply(&old->namespaces, &table->namespaces, &fresh->namespaces);
 	table->newest = fresh;
 	snapshot_unref(old);
 	return snapshot_ref(fresh);

@@ -17,6 +17,7 @@ struct snapshot {
 	struct map pods;       /* hash of an address -> struct pod */
 	struct map namespaces; /* hash of a name -> struct namespace */
 	struct snapshot_counts counts;
+	size_t hidden; /* Services, SERVICE_ABSENT among them, without a namespace in `namespaces` */
 };
 
 uint64_t view_hash_name(const struct hash_key *key, const uint8_t *namespace, size_t namespace_length,

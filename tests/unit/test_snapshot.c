@@ -456,6 +456,48 @@ static void test_pods_and_namespaces(void **state)
 	memory_free(namespace);
 }
 
+static bool hides_after_publishing(struct table *table)
+{
+	struct snapshot *snapshot = table_publish(table, 0, SNAPSHOT_ALL);
+	bool hides = snapshot_hides_services(snapshot);
+
+	snapshot_unref(snapshot);
+	return hides;
+}
+
+static void test_hidden_services(void **state)
+{
+	struct table *table = table_create();
+	struct service *web = make_service(table, &samples[0]), *db = make_service(table, &samples[1]),
+		       *other = make_service(table, &samples[2]);
+	struct namespace *shop = memory_zero(1, sizeof(*shop));
+
+	(void)state;
+	shared_init(&shop->shared);
+	shop->length = 4;
+	memcpy(shop->name, "shop", 4);
+	table_change_service(table, NULL, web);
+	assert_true(hides_after_publishing(table));
+	table_change_namespace(table, NULL, shop);
+	assert_false(hides_after_publishing(table));
+	table_change_service(table, NULL, db);
+	assert_false(hides_after_publishing(table));
+	table_change_service(table, NULL, other); /* of namespace "sho" */
+	assert_true(hides_after_publishing(table));
+	table_change_service(table, other, NULL);
+	assert_false(hides_after_publishing(table));
+	table_change_service(table, db, NULL);
+	table_change_namespace(table, shop, NULL);
+	assert_true(hides_after_publishing(table));
+	table_change_service(table, web, NULL);
+	assert_false(hides_after_publishing(table));
+	table_destroy(table);
+	drop_service(web);
+	drop_service(db);
+	drop_service(other);
+	memory_free(shop);
+}
+
 static void test_endpoint_host(void **state)
 {
 	static const struct {
@@ -491,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_look_ups),
 		cmocka_unit_test(test_a_new_version_leaves_the_old_one_alone),
 		cmocka_unit_test(test_pods_and_namespaces),
+		cmocka_unit_test(test_hidden_services),
 		cmocka_unit_test(test_endpoint_host),
 	};
 

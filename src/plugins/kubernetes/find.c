@@ -248,6 +248,14 @@ static void find_pod(const struct kubernetes *config, const struct snapshot *sna
 	found->kind = FOUND_POD;
 }
 
+/* Asked of the table only where the Service does not tell. */
+static bool is_namespace_shown(const struct snapshot *snapshot, const struct parsed *name)
+{
+	if (LIKELY(name->kind == NAME_SERVICE && name->service.length && !snapshot_hides_services(snapshot)))
+		return true;
+	return snapshot_has_namespace(snapshot, name->namespace.octets, name->namespace.length);
+}
+
 struct found find_name(const struct kubernetes *config, const struct snapshot *snapshot,
 	const struct name *name, const struct parsed *parsed, const uint64_t *hash)
 {
@@ -264,7 +272,7 @@ struct found find_name(const struct kubernetes *config, const struct snapshot *s
 		return found;
 	}
 	if (is_reverse(name) || (parsed->kind == NAME_POD && config->pods == PODS_DISABLED) ||
-		!snapshot_has_namespace(snapshot, parsed->namespace.octets, parsed->namespace.length))
+		!is_namespace_shown(snapshot, parsed))
 		return found;
 	if (!parsed->service.length)
 		found.kind = FOUND_NAME;
