@@ -338,6 +338,5 @@ struct connection *connection_accept(struct tcp_listener *listener)
 	}
 	length = sizeof(c->local);
 	uv_tcp_getsockname(&c->handle, &c->local.any, &length);
-	uv_tcp_nodelay(&c->handle, 1);
 	return c;
 }

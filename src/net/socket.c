@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -68,9 +69,10 @@ int socket_tcp(const union address *address)
 {
 	int fd = open_bound(address, SOCK_STREAM);
 
-	if (fd >= 0 && listen(fd, BACKLOG) != 0)
-		return give_up(fd);
-	return fd;
+	if (fd < 0)
+		return -1;
+	set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* for its connections, which have it from here */
+	return listen(fd, BACKLOG) == 0 ? fd : give_up(fd);
 }
 
 bool socket_port(int fd, uint16_t *ret_port)
