@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PLAIN_FIXED    12 /* a pointer as owner, type, class, TTL, RDLENGTH */
 #define OPT_FIXED      11 /* root owner, type, class, TTL, RDLENGTH */
 #define EXTENDED_ERROR 6  /* option with its code and nothing else */
 #define OPT_RESERVE    (OPT_FIXED + EXTENDED_ERROR + EDNS_OPTIONS_MAX)
@@ -133,16 +134,54 @@ bool request_reply_message(struct request *request, const uint8_t *message, size
 	return true;
 }
 
-/* What a child's reply is, and where it came from, is its parent's. */
-static void copy_records(struct request *request, const struct request *child)
+/* An address of the child's question, its owner a pointer to that: nothing in it has to be read as a name. */
+static bool is_plain_address(const uint8_t *record, size_t left)
 {
+	size_t length = left < PLAIN_FIXED ? 0 : message_u16(record + PLAIN_FIXED - 2);
+
+	return left >= PLAIN_FIXED + length && message_u16(record) == WRITER_QUESTION &&
+	       ((message_u16(record + 2) == TYPE_A && length == 4) ||
+		       (message_u16(record + 2) == TYPE_AAAA && length == 16));
+}
+
+/* Copies the plain addresses that the child's answer begins with, as those of the name to which `owner`
+ * points. Returns how many, and how many octets they take there. */
+static unsigned copy_addresses(
+	struct request *request, const struct request *child, uint16_t owner, size_t *ret_octets)
+{
+	const uint8_t *begin = child->wire + child->question.end, *at = begin,
+		      *end = child->wire + child->reply.length;
+	unsigned count = 0;
+
+	for (; count < child->reply.count[SECTION_ANSWER] && is_plain_address(at, (size_t)(end - at));
+		count++) {
+		size_t length = message_u16(at + PLAIN_FIXED - 2);
+
+		writer_u16(&request->reply, owner);
+		writer_address(&request->reply, SECTION_ANSWER, at + PLAIN_FIXED, length, message_u16(at + 4),
+			message_u32(at + 6));
+		at += PLAIN_FIXED + length;
+	}
+	*ret_octets = (size_t)(at - begin);
+	return count;
+}
+
+/* What a child's reply is, and where it came from, is its parent's. owner: a pointer to the name that the
+ * child asked for, where it stands in the reply; 0: nowhere. */
+static void copy_records(struct request *request, const struct request *child, uint16_t owner)
+{
+	size_t copied_octets = 0;
+	unsigned copied = owner ? copy_addresses(request, child, owner, &copied_octets) : 0;
 	struct reader reader;
 	struct record record;
 
-	reader_init(&reader, child->wire, child->reply.length, child->question.end);
-	for (enum section section = SECTION_ANSWER; section <= SECTION_ADDITIONAL; section++)
-		for (unsigned i = child->reply.count[section]; i && reader_record(&reader, &record); i--)
+	reader_init(&reader, child->wire, child->reply.length, child->question.end + copied_octets);
+	for (enum section section = SECTION_ANSWER; section <= SECTION_ADDITIONAL; section++) {
+		for (unsigned i = child->reply.count[section] - copied; i && reader_record(&reader, &record);
+			i--)
 			writer_record(&request->reply, section, child->wire, child->reply.length, &record);
+		copied = 0;
+	}
 	request->extended_error = child->extended_error;
 	request->extended_error_code = child->extended_error_code;
 	request->upstream = child->upstream;
@@ -156,21 +195,23 @@ void request_reply_child(struct request *request, const struct request *child)
 		request_reply(request, child->rcode, child->reply_flags & (CHILD_FLAGS | FLAG_AD));
 		request->error[0] = '\0';
 	}
-	copy_records(request, child);
+	copy_records(request, child, 0);
 }
 
 void request_reply_alias(
 	struct request *request, const struct request *child, const struct name *target, uint32_t ttl)
 {
 	struct writer *w = &request->reply;
+	size_t at;
 
 	request_reply(request, child->rcode, child->reply_flags & CHILD_FLAGS);
 	request->error[0] = '\0';
 	writer_u16(w, WRITER_QUESTION);
 	writer_open(w, SECTION_ANSWER, TYPE_CNAME, request->question.class, ttl);
+	at = w->length;
 	writer_name(w, target);
 	writer_close(w);
-	copy_records(request, child);
+	copy_records(request, child, name_equal(target, &child->question.name) ? (uint16_t)(0xC000 | at) : 0);
 }
 
 static bool has_opt(const struct request *request)

@@ -92,12 +92,18 @@ static uint32_t lowest_ttl(const struct request *child)
 	unsigned records = count[SECTION_ANSWER] ? count[SECTION_ANSWER] : count[SECTION_AUTHORITY];
 	uint32_t lowest = records ? UINT32_MAX : 0;
 	struct reader reader;
-	struct record record;
 
 	reader_init(&reader, child->wire, child->reply.length, child->question.end);
-	while (records-- && reader_record(&reader, &record))
-		if (record.ttl < lowest)
-			lowest = record.ttl;
+	for (; records; records--) {
+		uint32_t ttl;
+
+		reader_skip_name(&reader);
+		reader_skip(&reader, 4); /* type and class */
+		ttl = reader_u32(&reader);
+		reader_skip(&reader, reader_u16(&reader));
+		if (!reader.failed && ttl < lowest)
+			lowest = ttl;
+	}
 	return lowest;
 }
 
