@@ -56,6 +56,23 @@ static inline uint64_t octets_lower8(uint64_t octets)
 	return octets | letters >> 2;
 }
 
+static inline bool octets_equal_nocase(const uint8_t *a, const uint8_t *b, size_t length)
+{
+	uint64_t left, right;
+	size_t i = 0;
+
+	for (; i + 8 <= length; i += 8) {
+		memcpy(&left, a + i, 8);
+		memcpy(&right, b + i, 8);
+		if (octets_lower8(left) != octets_lower8(right))
+			return false;
+	}
+	left = right = 0;
+	memcpy(&left, a + i, length - i);
+	memcpy(&right, b + i, length - i);
+	return octets_lower8(left) == octets_lower8(right);
+}
+
 /* to may be from. */
 static inline void octets_copy_lower(uint8_t *to, const uint8_t *from, size_t length)
 {

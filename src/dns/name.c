@@ -11,11 +11,6 @@
 
 /* Label length octets are 0 .. 63 and no letter stands there, so that a whole name can be folded octet by
  * octet. */
-static inline uint8_t lower(uint8_t c)
-{
-	return (uint8_t)(c | (uint8_t)((c >= 'A' && c <= 'Z') << 5));
-}
-
 /* Reads one octet of presentation form: a plain character, \C or \DDD (RFC 1035 section 5.1). */
 static bool text_octet(const char **at, uint8_t *ret)
 {
@@ -140,17 +135,12 @@ void name_lower(struct name *name)
 
 bool name_equal(const struct name *a, const struct name *b)
 {
-	return a->length == b->length && memcmp(a->wire, b->wire, a->length) == 0;
+	return a->length == b->length && octets_equal(a->wire, b->wire, a->length);
 }
 
 bool name_equal_nocase(const struct name *a, const struct name *b)
 {
-	if (a->length != b->length)
-		return false;
-	for (size_t i = 0; i < a->length; i++)
-		if (lower(a->wire[i]) != lower(b->wire[i]))
-			return false;
-	return true;
+	return a->length == b->length && octets_equal_nocase(a->wire, b->wire, a->length);
 }
 
 bool name_is_under(const struct name *name, const struct name *zone)

@@ -38,6 +38,8 @@ struct udp_pool {
 	struct udp_socket *active[SOCKETS_MAX];
 	unsigned count;
 	uint8_t *room; /* BATCH messages; touched as far as they reach */
+	struct mmsghdr messages[BATCH];
+	struct iovec parts[BATCH]; /* of the messages: the room */
 };
 
 struct udp_pool *udp_pool_create(struct server *server)
@@ -46,6 +48,10 @@ struct udp_pool *udp_pool_create(struct server *server)
 
 	pool->server = server;
 	pool->room = memory_reserve((size_t)BATCH * MESSAGE_ROOM);
+	for (unsigned i = 0; i < BATCH; i++) {
+		pool->parts[i] = (struct iovec){pool->room + (size_t)i * MESSAGE_ROOM, MESSAGE_ROOM};
+		pool->messages[i].msg_hdr = (struct msghdr){.msg_iov = &pool->parts[i], .msg_iovlen = 1};
+	}
 	return pool;
 }
 
@@ -290,18 +296,10 @@ static void take_message(struct udp_socket *socket, const uint8_t *message, size
 /* One batch; false: there is no more to read, or the socket is gone. */
 static bool read_batch(struct udp_socket *socket)
 {
-	struct mmsghdr messages[BATCH] = {0};
-	struct iovec parts[BATCH];
-	uint8_t *room = socket->pool->room;
-	int count;
+	struct udp_pool *pool = socket->pool;
+	int count = recvmmsg(socket->fd, pool->messages, BATCH, MSG_DONTWAIT, NULL);
 	bool is_open;
 
-	for (unsigned i = 0; i < BATCH; i++) {
-		parts[i] = (struct iovec){room + (size_t)i * MESSAGE_ROOM, MESSAGE_ROOM};
-		messages[i].msg_hdr.msg_iov = &parts[i];
-		messages[i].msg_hdr.msg_iovlen = 1;
-	}
-	count = recvmmsg(socket->fd, messages, BATCH, MSG_DONTWAIT, NULL);
 	if (count < 0) {
 		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 			fail_all(socket, errno);
@@ -309,7 +307,7 @@ static bool read_batch(struct udp_socket *socket)
 	}
 	socket->under_way++;
 	for (int i = 0; i < count; i++)
-		take_message(socket, parts[i].iov_base, messages[i].msg_len);
+		take_message(socket, pool->parts[i].iov_base, pool->messages[i].msg_len);
 	socket->under_way--;
 	is_open = socket->is_active || socket->under_way;
 	if (!is_open)
