@@ -9,8 +9,6 @@
 
 #define LABEL_MAX 63
 
-/* Label length octets are 0 .. 63 and no letter stands there, so that a whole name can be folded octet by
- * octet. */
 /* Reads one octet of presentation form: a plain character, \C or \DDD (RFC 1035 section 5.1). */
 static bool text_octet(const char **at, uint8_t *ret)
 {
