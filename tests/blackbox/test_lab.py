@@ -15,6 +15,7 @@ import yaml
 from server import PATIENCE, ROOT, eventually, program
 
 LAB = ROOT / 'tests/lab/lab'
+JOURNEY = (ROOT / 'docs/journey.md').read_text(encoding='utf-8')
 SERVER = os.path.abspath(program())
 NOT_PERMITTED = 77
 CALLER, CALLER_IP, DNS_IP = 'order-service-7d9f5c-x1', '10.244.1.11', '10.96.0.10'
@@ -83,9 +84,9 @@ def test_a_call_to_the_other_node(name, walk):
     assert logged(found) == [(f'{name}-service-svc.default.svc.cluster.local.', 'NOERROR')]
     assert f'{cluster_ip} via 10.244.1.1 dev eth0 src {CALLER_IP} ' in found['pod_route']
     assert f'{pod_ip} from {CALLER_IP} via 192.168.50.12 dev eth0 ' in found['node_route']
-    assert syns(found) == [(f'eth0 of {CALLER}', CALLER_IP, f'{cluster_ip}:80'), ('cbr0 of node-x', CALLER_IP, f'{cluster_ip}:80'),
-                           *((place, CALLER_IP, f'{pod_ip}:8080') for place in (
-                               'eth0 of node-x', 'eth0 of node-y', 'cbr1 of node-y', f'eth0 of {pod}'))]
+    assert syns(found) == [(place, CALLER_IP, target) for place, target in (
+        (f'eth0 of {CALLER}', f'{cluster_ip}:80'), ('cbr0 of node-x', f'{cluster_ip}:80'), ('eth0 of node-x', f'{pod_ip}:8080'),
+        ('eth0 of node-y', f'{pod_ip}:8080'), ('cbr1 of node-y', f'{pod_ip}:8080'), (f'eth0 of {pod}', f'{pod_ip}:8080'))]
     check_answer(found, cluster_ip, pod_ip, pod, 'node-y')
 
 
@@ -191,10 +192,24 @@ def test_upstream_dead():
     assert inside['outcome']['status'] == 200
 
 
-def test_every_break_is_tested():
+def test_every_break_is_tested_and_documented():
     listed = subprocess.run([LAB, 'list'], capture_output=True, text=True, check=True).stdout.splitlines()
-    tests = {name.removeprefix('test_').replace('_', '-') for name in globals()}
-    assert len(listed) == 8 and {line.split()[0] for line in listed} <= tests
+    breaks = {line.split()[0] for line in listed}
+    assert len(listed) == len(breaks) == 8
+    assert breaks <= {name.removeprefix('test_').replace('_', '-') for name in globals()}
+    assert breaks == set(re.findall(r'^\| `([a-z0-9-]+)` \|', JOURNEY, re.MULTILINE))
+
+
+def test_the_page_has_what_is_printed():
+    """Each stage that a call and a refusal print stands in docs/journey.md, and no other."""
+    printed = set()
+    for arguments in ([], ['break', 'no-endpoints']):
+        done = subprocess.run([LAB, '--server', SERVER, *arguments], capture_output=True, text=True)
+        if done.returncode == NOT_PERMITTED:
+            pytest.skip(done.stderr.strip())
+        printed |= set(re.findall(r'^\n(\S.*)\n    ', done.stdout, re.MULTILINE))
+    table = JOURNEY.split('| what it prints |')[1].split('\n\n')[0]
+    assert printed == set(re.findall(r'^\| ([^|]*) \|', table, re.MULTILINE))
 
 
 def load_table():

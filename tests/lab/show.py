@@ -32,12 +32,11 @@ def show(found):
     rows('questions on its eth0, and the answers', map(question, found['questions']), 'none')
     rows('what svcdns has logged', found['log'], 'nothing')
     if 'pod_route' in found:
-        rows('the way out of the pod: ip route get', [found['pod_route']], '')
-    rows(f'counters of nftables on {found["node"]} that have grown', (f'{n:>3}  {name}' for name, n in found['steps'].items()),
-         'none')
-    rows(f'the connection in the table of {found["node"]}', found['tracked'], 'not there')
+        rows('the way out of the pod', [found['pod_route']], '')
+    rows('counters of nftables on its node that have grown', (f'{n:>3}  {name}' for name, n in found['steps'].items()), 'none')
+    rows('the connection in the table of its node', found['tracked'], 'not there')
     if 'node_route' in found:
-        rows(f'the way on from {found["node"]}: ip route get', [found['node_route']], '')
+        rows('the way on from its node', [found['node_route']], '')
     rows('its first packets, place by place', map(hop, found['path']), 'none: there was nobody to connect to')
     if found['refusals']:
         rows('ICMP that reached the pod', (f'from {each["source"]}: {each["unreachable"]} unreachable, for {each["about"]}'
