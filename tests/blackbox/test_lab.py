@@ -255,23 +255,33 @@ def are_there(marker):
     return found
 
 
+@pytest.fixture
+def marker():
+    """In the environment of the lab: what still has it at the end is ended."""
+    text = f'LAB_TEST={uuid.uuid4()}'
+    yield text
+    for process in are_there(text):
+        os.kill(int(process), signal.SIGKILL)
+
+
 @pytest.mark.parametrize('number', [None, signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=['end', 'TERM', 'INT', 'KILL'])
-def test_nothing_is_left_behind(number, room):
+def test_nothing_is_left_behind(number, room, marker, tmp_path):
     """Whether it ends by itself or is ended in the middle. /run is the room's own: no other test has namespaces there."""
     assert room.run('mount', '-t', 'tmpfs', 'tmpfs', '/run').returncode == 0
-    before, marker = of_the_machine(room), f'LAB_TEST={uuid.uuid4()}'
-    name, value = marker.split('=')
-    process = room.start(LAB, '--server', SERVER, '--json', 'calls', 1 if number is None else 1000000,
-                         env={**os.environ, name: value}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before, output = of_the_machine(room), tmp_path / 'output'
+    with open(output, 'w', encoding='utf-8') as file:
+        process = room.start(LAB, '--server', SERVER, '--json', 'calls', 1 if number is None else 1000000,
+                             env={**os.environ, **dict([marker.split('=')])}, stdout=file, stderr=file)
     if number is not None:
         eventually(lambda: process.poll() is not None or len(are_there(marker)) > 30)  # the pods and what is in them
         process.send_signal(number)
-    output, error = process.communicate(timeout=10 * PATIENCE)
-    if process.returncode == NOT_PERMITTED:
-        pytest.skip(error.strip())
-    assert error == ''
-    assert process.returncode == {None: 0, signal.SIGKILL: -signal.SIGKILL}.get(number, 128 + (number or 0))
-    assert output if number is None else not output
+    code, text = process.wait(10 * PATIENCE), output.read_text(encoding='utf-8')
+    if code == NOT_PERMITTED:
+        pytest.skip(text.strip())
+    if number is None:
+        assert code == 0 and text
+    else:
+        assert (code, text) == (-number if number == signal.SIGKILL else 128 + number, '')
     eventually(lambda: not are_there(marker))
     assert of_the_machine(room) == before
 
