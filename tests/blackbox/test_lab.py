@@ -111,6 +111,13 @@ def test_calls_are_spread():
             assert sorted(times) == ['node-x', 'node-y'] and sum(times.values()) == count, url
 
 
+def test_a_steady_load():
+    """A client with one retry loses no call, whether svcdns is killed and starts again or the pods behind the Service change."""
+    restarted, replaced = lab('steady', 200, 400)
+    for each in (restarted, replaced):
+        assert (each['calls'], each['lost']) == (400, 0), each
+
+
 def test_svcdns_down():
     found, = lab('break', 'svcdns-down')
     assert found['outcome']['error'] == 'gaierror: [Errno -3] Temporary failure in name resolution'

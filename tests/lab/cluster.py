@@ -9,6 +9,7 @@ Every pod has its address alone (/32) and sends everything to its node, also wha
 sees both directions of a connection, and turns the addresses of the answer back.
 """
 import contextlib
+import copy
 import ctypes
 import json
 import os
@@ -28,6 +29,7 @@ GATEWAY = '192.168.50.1'
 HTTP_PORT = 8080
 TABLE = f'{FOLDER}/table.json'
 OUTSIDE = 'www.example.com'
+GRACE = 0.3  # seconds for the calls that a pod has still to answer when it is no longer an endpoint
 PATIENCE = 60  # seconds before a wait is given up; nothing takes that long
 ENTER = '''hostname "$1" && mount --bind "$2/resolv.conf" /etc/resolv.conf && mount --bind "$2/hosts" /etc/hosts &&
 mount --bind "$2/nsswitch.conf" /etc/nsswitch.conf && ip link set lo up && echo open && exec cat'''
@@ -164,7 +166,7 @@ class Pod(Space):
     def __init__(self, manifest, node):
         self.namespace = manifest['metadata']['namespace']
         self.app = next(iter(manifest['metadata']['labels'].values()))
-        self.node = node
+        self.node, self.process = node, None
         super().__init__(manifest['metadata']['name'], manifest['status']['podIP'], resolv_conf(self.namespace))
         self.veth = 'veth' + self.address.replace('.', '_').removeprefix('10_244_')
 
@@ -173,7 +175,7 @@ class Pod(Space):
                 f'route add {self.node.bridge_address} dev eth0', f'route add default via {self.node.bridge_address}')
 
     def serve(self):
-        return self.start(sys.executable, f'{HERE}/service.py', 'serve', HTTP_PORT, self.app, self.node.name)
+        self.process = self.start(sys.executable, f'{HERE}/service.py', 'serve', HTTP_PORT, self.app, self.node.name)
 
     def call(self, url, count=1):
         """What a program in the pod gets each time: {'status':, 'body':} or {'error':}. One process for all."""
@@ -250,7 +252,21 @@ class Cluster:
         for pod in services:
             pod.serve()
         for address, port in ((GATEWAY, 80), *((pod.address, HTTP_PORT) for pod in services)):
-            eventually(lambda: is_listening(address, port), f'{address}:{port}')  # pylint: disable=cell-var-from-loop
+            wait_for_port(address, port)
+
+    def replace(self, pod):
+        """What a rollout does to a pod: out of the endpoints, ended, begun, and back among them when it listens."""
+        whole, without = self.objects, copy.deepcopy(self.objects)
+        for endpoint in (endpoint for each in table.of_kind(without, 'EndpointSlice') for endpoint in each['endpoints']):
+            if endpoint['addresses'] == [pod.address]:
+                endpoint['conditions']['ready'] = False
+        self.change(without)
+        time.sleep(GRACE)
+        pod.process.kill()
+        pod.process.wait()
+        pod.serve()
+        wait_for_port(pod.address, HTTP_PORT)
+        self.change(whole)
 
     def start_upstream(self):
         self.upstream = subprocess.Popen([sys.executable, f'{HERE}/outside.py', GATEWAY, OUTSIDE, GATEWAY],
@@ -280,6 +296,9 @@ class Cluster:
         return next(pod for pod in self.pods if (pod.app, pod.node.name, pod.namespace) == (app, node, namespace))
 
 
-def is_listening(address, port):
-    with socket.socket() as probe:
-        return probe.connect_ex((address, port)) == 0
+def wait_for_port(address, port):
+    def is_listening():
+        with socket.socket() as probe:
+            return probe.connect_ex((address, port)) == 0
+
+    eventually(is_listening, f'{address}:{port}')
