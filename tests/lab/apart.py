@@ -74,6 +74,9 @@ def first_process(parent, function):
         return function()
     except NotPermitted as reason:
         return refuse(reason)
+    except BrokenPipeError:  # as of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception:  # pylint: disable=broad-except
         traceback.print_exc()
         return 1
