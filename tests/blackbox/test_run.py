@@ -78,6 +78,19 @@ def test_a_configuration_of_ones_own(room, tmp_path):
     mine.stop()
 
 
+def test_the_laboratory(room):
+    done = room.run(ROOT / 'run', 'lab', 'list')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert re.search(r'^svcdns-down ', done.stdout, re.MULTILINE)
+
+
+def test_a_configuration_that_is_called_lab(room, tmp_path):
+    """`lab` is the laboratory, a file of that name is ./lab."""
+    (tmp_path / 'lab').write_text('. {\n nothing\n}\n')
+    done = room.run('sh', '-c', 'cd "$1" && "$2" ./lab', 'sh', tmp_path, ROOT / 'run')
+    assert (done.returncode, done.stderr) == (1, "./lab:2 - Error during parsing: Unknown directive 'nothing'\n")
+
+
 def test_a_configuration_that_is_refused(room, tmp_path):
     (tmp_path / 'mine').write_text('. {\n nothing\n}\n')
     done = room.run(ROOT / 'run', tmp_path / 'mine')

@@ -1,0 +1,97 @@
+"""What can be broken: each takes a cluster that is whole, breaks one thing, and yields the observations that tell of it."""
+import copy
+
+import proxy
+import table
+from cluster import OUTSIDE, ask, eventually, resolv_conf
+from observe import observe
+
+CALLER = 'order-service', 'node-x'
+PRODUCT = 'product-service-svc'
+CALL, CALL_IN_SHOP = f'http://{PRODUCT}/', f'http://{PRODUCT}.shop/'
+TRIES = 40  # for what happens at random to every second call
+
+
+def without(objects, name):
+    return [each for each in objects if not table.is_called(each, name)]
+
+
+def svcdns_down(cluster):
+    """svcdns has ended; its pod and its Service are there."""
+    cluster.dns.stop()
+    yield CALL
+
+
+def wrong_namespace(cluster):
+    """product-service-svc is in the namespace shop only; the caller is in default."""
+    cluster.change(without(cluster.objects, PRODUCT))
+    eventually(lambda: ask(cluster.dns.pod.address, f'{PRODUCT}.default.svc.cluster.local') is None, 'the Service to be gone')
+    yield CALL
+    yield CALL_IN_SHOP
+
+
+def no_endpoints(cluster):
+    """None of the pods behind product-service-svc is ready."""
+    objects = copy.deepcopy(cluster.objects)
+    for each in table.of_kind(objects, 'EndpointSlice'):
+        if table.is_called(each, PRODUCT):
+            for endpoint in each['endpoints']:
+                endpoint['conditions']['ready'] = False
+    cluster.change(objects)
+    yield CALL
+
+
+def no_dnat(cluster):
+    """The nodes have no rules for product-service-svc, as where kube-proxy hangs."""
+    for node in cluster.nodes:
+        node.run('nft', '-f', '-', input=proxy.ruleset(without(cluster.objects, PRODUCT)))
+    yield CALL
+
+
+def route_missing(cluster):
+    """node-x has no route to the pods of node-y: what goes there, goes to the gateway, and is lost."""
+    node_x, node_y = cluster.nodes
+    node_x.ip(f'route del {node_y.net}')
+    yield from [CALL] * TRIES
+
+
+def ndots_1(cluster):
+    """options ndots:1: a name with a dot is asked as it stands first, and so goes outside."""
+    caller(cluster).write('resolv.conf', resolv_conf('default', ndots=1))
+    yield CALL
+    yield CALL_IN_SHOP
+
+
+def search_missing(cluster):
+    """No search line, as with dnsPolicy Default or None: a bare name is asked as it stands."""
+    caller(cluster).write('resolv.conf', resolv_conf('default', search=False))
+    yield CALL
+    yield f'http://{PRODUCT}.default.svc.cluster.local/'
+
+
+def upstream_dead(cluster):
+    """The name server outside has ended. What is in the cluster does not need it."""
+    cluster.stop_upstream()
+    yield f'http://{OUTSIDE}/'
+    yield CALL
+
+
+BREAKS = {each.__name__.replace('_', '-'): each for each in (
+    svcdns_down, wrong_namespace, no_endpoints, no_dnat, route_missing, ndots_1, search_missing, upstream_dead)}
+
+
+def caller(cluster):
+    return cluster.pod(*CALLER)
+
+
+def observe_break(cluster, what):
+    """The calls of a break, one of each outcome where it is a matter of chance."""
+    seen = set()
+    for url in BREAKS[what](cluster):
+        found = observe(cluster, caller(cluster), url)
+        key = url, found['outcome'].get('error')
+        if key not in seen:
+            seen.add(key)
+            yield found
+        if what == 'route-missing' and len(seen) == 2:
+            break
