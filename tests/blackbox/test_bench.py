@@ -36,8 +36,20 @@ def why_not():
         return f'not installed: {" ".join(missing)}'
     if os.cpu_count() < 2:
         return 'it takes two CPUs'
-    tried = subprocess.run(['unshare', '--net', 'true'], capture_output=True, text=True, check=False)
-    return tried.stderr.strip() if os.geteuid() == 0 else 'it takes root'
+    return refused_space() if os.geteuid() == 0 else 'it takes root'
+
+
+def refused_space():
+    """Why a network namespace with a name cannot be had; "": it can. In a chroot it cannot."""
+    space = f'svcdns-try-{os.getpid()}'
+    try:
+        for command in (['add', space], ['exec', space, 'true']):
+            done = subprocess.run(['ip', 'netns', *command], capture_output=True, text=True, check=False)
+            if done.returncode:
+                return done.stderr.strip()
+        return ''
+    finally:
+        subprocess.run(['ip', 'netns', 'del', space], capture_output=True, check=False)
 
 
 def bench(folder, *arguments):
