@@ -1,6 +1,5 @@
 /* Flags, signals, exit codes: those of CoreDNS. Signals are taken by a thread of their own, so that a second
  * one is heard while the first is being obeyed. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -204,15 +203,13 @@ static bool write_pidfile(const char *path)
 {
 	FILE *file = fopen(path, "we");
 	bool ok = file && fprintf(file, "%ld\n", (long)getpid()) > 0;
-	char reason[128];
+	char reason[ERROR_REASON_MAX];
 
 	if (file && fclose(file) != 0)
 		ok = false;
 	if (ok)
 		return true;
-	snprintf(reason, sizeof(reason), "%s", strerror(errno));
-	reason[0] = (char)tolower((unsigned char)reason[0]);
-	log_line(LOG_ERROR, NULL, "Could not write pidfile: open %s: %s", path, reason);
+	log_line(LOG_ERROR, NULL, "Could not write pidfile: open %s: %s", path, error_reason(errno, reason));
 	return false;
 }
 

@@ -4,7 +4,6 @@
  * belongs to the server; the rest is the generation's. */
 #include "svcdns/server.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,7 +160,7 @@ static bool reload(struct server *server, struct error *error)
 /* What was started from stdin cannot be read again. */
 static bool can_read(const char *path, struct error *error)
 {
-	char reason[128];
+	char reason[ERROR_REASON_MAX];
 
 	if (!path || !*path)
 		return true; /* without a Corefile there is the built-in default */
@@ -169,9 +168,7 @@ static bool can_read(const char *path, struct error *error)
 		return error_set(error, "the Corefile came from stdin");
 	if (access(path, R_OK) == 0)
 		return true;
-	snprintf(reason, sizeof(reason), "%s", strerror(errno));
-	reason[0] = (char)tolower((unsigned char)reason[0]);
-	return error_set(error, "open %s: %s", path, reason);
+	return error_set(error, "open %s: %s", path, error_reason(errno, reason));
 }
 
 bool server_reread(struct server *server, struct error *error)

@@ -15,4 +15,9 @@ struct error {
 bool error_set(struct error *error, const char *format, ...) ATTRIBUTE_PRINTF(2, 3);
 bool error_prefix(struct error *error, const char *format, ...) ATTRIBUTE_PRINTF(2, 3); /* puts text before what stands there */
 
+#define ERROR_REASON_MAX 128
+
+/* What an errno stands for, in Go's words, which are C's in lower case: "permission denied". Returns `out`. */
+const char *error_reason(int code, char out[ERROR_REASON_MAX]);
+
 #endif

@@ -1,5 +1,6 @@
 #include "svcdns/error.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,4 +27,11 @@ bool error_prefix(struct error *error, const char *format, ...)
 	if (length >= 0 && (size_t)length < sizeof(error->message))
 		snprintf(error->message + length, sizeof(error->message) - (size_t)length, "%s", old);
 	return false;
+}
+
+const char *error_reason(int code, char out[ERROR_REASON_MAX])
+{
+	snprintf(out, ERROR_REASON_MAX, "%s", strerror(code));
+	out[0] = (char)tolower((unsigned char)out[0]);
+	return out;
 }

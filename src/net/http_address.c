@@ -138,13 +138,11 @@ static bool bind_and_listen(int fd, const union address *address)
 int http_address_listen(const char *text, const union address *address, struct error *error)
 {
 	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	char reason[128];
+	char reason[ERROR_REASON_MAX];
 
 	if (fd >= 0 && bind_and_listen(fd, address))
 		return fd;
-	snprintf(reason, sizeof(reason), "%s", strerror(errno));
-	reason[0] = (char)tolower((unsigned char)reason[0]);
-	error_set(error, "listen tcp %s: bind: %s", text, reason);
+	error_set(error, "listen tcp %s: bind: %s", text, error_reason(errno, reason));
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -5,7 +5,6 @@
  * holds is read by one generation or the other. */
 #include "svcdns/network.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,11 +128,10 @@ static void set_port(union address *address, uint16_t port)
 /* As CoreDNS words it. */
 static bool bind_error(struct error *error, const char *call, const char *protocol, const char *text)
 {
-	char reason[128];
+	char reason[ERROR_REASON_MAX];
 
-	snprintf(reason, sizeof(reason), "%s", strerror(errno));
-	reason[0] = (char)tolower((unsigned char)reason[0]);
-	return error_set(error, "%s: listen %s %s: bind: %s", call, protocol, text, reason);
+	return error_set(
+		error, "%s: listen %s %s: bind: %s", call, protocol, text, error_reason(errno, reason));
 }
 
 /* Opens all sockets of one address. A port 0 becomes the one that the first socket got. */

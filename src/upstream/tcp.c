@@ -5,7 +5,6 @@
  * the callback carries a ticket, which outlives the exchange. */
 #include "tcp.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,20 +208,12 @@ void tcp_channel_free(struct tcp_channel *channel)
 	memory_free(channel);
 }
 
-/* As Go words errors of the system: like C, in lower case. */
-static void describe_error(int error, char *out, size_t size)
-{
-	snprintf(out, size, "%s", strerror(error));
-	out[0] = (char)tolower((unsigned char)out[0]);
-}
-
 /* Why a query failed, in Go's words. c-ares has one status for all that befalls a connection. */
 static void describe_failure(const struct tcp_channel *channel, int status, char *out, size_t size)
 {
-	char why[128] = "connection closed";
+	char reason[ERROR_REASON_MAX];
+	const char *why = channel->error ? error_reason(channel->error, reason) : "connection closed";
 
-	if (channel->error)
-		describe_error(channel->error, why, sizeof(why));
 	if (status == ARES_ETIMEOUT)
 		snprintf(out, size, "tcp %s: i/o timeout", channel->server->text);
 	else if (status != ARES_ECONNREFUSED)

@@ -22,7 +22,7 @@ from upstream import Upstream
 
 sys.path.insert(0, str(ROOT / 'tests' / 'support'))
 
-from real_apiserver import free_port  # noqa: E402
+from ports import free_port  # noqa: E402
 
 FOLDER = ROOT / 'docker/monitoring'
 DASHBOARD = json.loads((FOLDER / 'dashboard.json').read_text())

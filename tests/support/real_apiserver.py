@@ -8,23 +8,17 @@
 """
 import os
 import pathlib
-import socket
 import subprocess
 import urllib.request
 
 from load_objects import RESOURCES, Client, namespace_of
+from ports import free_port
 
 VARIABLE = "SVCDNS_APISERVER"
 
 
 def is_there():
     return VARIABLE in os.environ
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class RealApi:

@@ -64,12 +64,21 @@ void write_soa(const struct kubernetes *config, const struct snapshot *snapshot,
 	put_u32(at + SOA_MINIMUM, config->ttl);
 }
 
+/* NULL: the question's name. */
 static void write_owner(struct writer *w, const struct name *owner)
 {
 	if (owner)
 		writer_name_compressed(w, owner);
 	else
 		writer_u16(w, WRITER_QUESTION);
+}
+
+/* length: 4 or 16. */
+static void write_address(const struct kubernetes *config, struct writer *w, const struct name *owner,
+	const uint8_t *address, size_t length)
+{
+	write_owner(w, owner);
+	writer_address(w, SECTION_ANSWER, address, length, CLASS_IN, config->ttl);
 }
 
 /* Whether one of the records that begin at `at`, all of one length, ends with this address. */
@@ -87,12 +96,18 @@ static bool write_pod(const struct kubernetes *config, struct request *r, const 
 {
 	if (ip_length(pod) != length)
 		return false;
-	write_owner(&r->reply, owner);
-	writer_address(&r->reply, SECTION_ANSWER, pod->bytes, length, CLASS_IN, config->ttl);
+	write_address(config, &r->reply, owner, pod->bytes, length);
 	return true;
 }
 
-/* Those of a Service have no doubles, whatever its ports. */
+static bool is_among(const struct cluster_ip *ip, uint32_t count, const uint8_t *address)
+{
+	while (count && memcmp(ip->address, address, sizeof(ip->address)) != 0)
+		ip++, count--;
+	return count;
+}
+
+/* Each once, whatever the Service's ports. */
 static bool write_cluster_ips(const struct kubernetes *config, struct request *r,
 	const struct service *service, size_t length, const struct name *owner)
 {
@@ -100,10 +115,9 @@ static bool write_cluster_ips(const struct kubernetes *config, struct request *r
 	bool any = false;
 
 	for (uint32_t i = 0; i < service->cluster_ips; i++) {
-		if (ip[i].family != (length == 4 ? 4 : 6))
+		if (ip[i].family != (length == 4 ? 4 : 6) || is_among(ip, i, ip[i].address))
 			continue;
-		write_owner(&r->reply, owner);
-		writer_address(&r->reply, SECTION_ANSWER, ip[i].address, length, CLASS_IN, config->ttl);
+		write_address(config, &r->reply, owner, ip[i].address, length);
 		any = true;
 	}
 	return any;
@@ -120,8 +134,7 @@ static bool write_endpoints(const struct kubernetes *config, struct request *r, 
 	for (uint32_t i = 0; i < service->endpoints && !w->overflow; i++) {
 		if (endpoints[i].repeats || endpoints[i].family != (length == 4 ? 4 : 6))
 			continue;
-		write_owner(w, owner);
-		writer_address(w, SECTION_ANSWER, endpoints[i].address, length, CLASS_IN, config->ttl);
+		write_address(config, w, owner, endpoints[i].address, length);
 		any = true;
 	}
 	return any;
@@ -152,12 +165,12 @@ bool write_addresses(const struct kubernetes *config, struct request *r, const s
 		if (candidate.family != family)
 			continue;
 		/* The first record may have a longer owner than those after it, which point to that. */
-		if (first && (memcmp(w->wire + second - length, candidate.address, length) == 0 ||
-				     is_written(w, second, 2 + 10 + length, candidate.address, length)))
+		if (first &&
+			(memcmp(w->wire + second - length, candidate.address, length) == 0 ||
+				is_written(w, second, 2 + WRITER_FIXED + length, candidate.address, length)))
 			continue;
 		first = first ? first : w->length;
-		write_owner(w, owner);
-		writer_address(w, SECTION_ANSWER, candidate.address, length, CLASS_IN, config->ttl);
+		write_address(config, w, owner, candidate.address, length);
 		second = second ? second : w->length;
 		if (w->overflow)
 			break;
