@@ -17,6 +17,7 @@ struct plugin {
 	size_t      state_size;             /* octets of request_state() */
 	bool        takes_any_class;        /* queries of other classes than IN get past the server's door */
 	bool        is_fresh;               /* its answers come from memory and are always current: caching them is no use */
+	bool        passes_on;              /* it has no names of its own: one that does not exist below it does not exist */
 	const struct metric_family *const *families;    /* that it counts in (metrics.h), NULL behind the last; NULL: none */
 
 	/* Reads the Corefile's properties (setup.h). No effect outside its result, which may live in the arena of the
@@ -29,8 +30,11 @@ struct plugin {
 	void (*refresh)(void *self);        /* on the worker's thread, between two batches of queries */
 	/* Before serve(), for a whole batch: step 0 of every request, then step 1 of every one. It asks the processor for
 	 * memory that serve() will read, and may keep what it has computed in request_state(), which is good as long as
-	 * request->is_foreseen. Children are not looked ahead at. */
+	 * request->is_foreseen. For children there is step 0 at most. */
 	void (*look_ahead)(void *self, struct request *request, unsigned step);
+	/* Whether it can tell without serve(), and for less, that it would answer NXDOMAIN; after look_ahead() for this
+	 * request. Plugins that try one name after the other ask so (request_is_ruled_out()). False: not known. */
+	bool (*rules_out)(void *self, struct request *request);
 	enum verdict (*serve)(void *self, struct request *request);           /* way down; NULL: not part of the chain */
 	enum verdict (*resume)(void *self, struct request *request, struct request *child);   /* request_ask_below() */
 	/* Way up: once for every request for which serve() returned VERDICT_NEXT. A query that a plugin below dropped

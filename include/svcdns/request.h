@@ -131,6 +131,11 @@ size_t request_reply_size(const struct request *request);
  * parent is REQUEST_DEPTH_MAX deep. What comes back is read from child->rcode, child->bare, child->reply.count and, from
  * child->question.end on, child->wire: no OPT record, never truncated, header not written. */
 struct request *request_child(struct request *parent, const struct name *name, uint16_t type);
+/* A child for a plugin that tries several names: the next is put into question.name, in lower case. NULL as above. */
+struct request *request_candidate(struct request *parent, uint16_t type);
+/* Whether request_ask_below() would surely come to NXDOMAIN for the candidate's name. It costs less, and the candidate may have
+ * another name afterwards. */
+bool request_is_ruled_out(struct request *candidate);
 /* A question of the server's own, RD set, for upstream_ask(): it has no client, no parent and no chain. */
 struct request *request_own(struct worker *worker, const struct name *name, uint16_t type);
 /* Sends a child down the rest of the parent's chain, or through the whole server. VERDICT_ANSWERED: read it, then

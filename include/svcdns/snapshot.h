@@ -19,7 +19,7 @@ const struct service *snapshot_service(const struct snapshot *snapshot, const ui
  * Service's and the namespace's in wire form, one behind the other. */
 uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *labels, size_t length);
 void     snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash);
-void     snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash);
+bool     snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash);      /* false: there is none */
 const struct service *snapshot_service_by_hash(const struct snapshot *snapshot, uint64_t hash, const uint8_t *namespace,
 	size_t namespace_length, const uint8_t *name, size_t name_length);
 

@@ -168,8 +168,8 @@ const struct name *zones_match(const struct zones *zones, const struct name *nam
 	const struct name *longest = NULL;
 
 	for (size_t i = 0; i < zones->count; i++)
-		if (name_is_under(name, &zones->names[i]) &&
-			(!longest || zones->names[i].labels > longest->labels))
+		if ((!longest || zones->names[i].labels > longest->labels) &&
+			name_is_under(name, &zones->names[i]))
 			longest = &zones->names[i];
 	return longest;
 }

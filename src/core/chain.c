@@ -39,6 +39,7 @@ void chain_look_ahead(struct request *request, unsigned step)
 		request->position = chain->looking[i];
 		link->plugin->look_ahead(link->self, request, step);
 	}
+	request->is_foreseen = true;
 }
 
 bool request_find_label(const struct request *request, const char *label, char ret[METADATA_MAX])

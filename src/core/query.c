@@ -138,7 +138,6 @@ void query_read(struct request *request, size_t length)
 	if (UNLIKELY(request->admission != ADMISSION_SERVE))
 		return;
 	chain_look_ahead(request, 0);
-	request->is_foreseen = true;
 }
 
 void query_look_ahead(struct request *request)

@@ -8,7 +8,7 @@
 #include "svcdns/router.h"
 #include "svcdns/worker.h"
 
-#define OPT_OCTETS 11
+#define NOT_WRITTEN 0 /* as query_length: of a candidate */
 
 bool request_is_look_up(const struct request *request)
 {
@@ -55,13 +55,11 @@ static void write_query(struct request *request, const struct name *name)
 	request->query_length = w.length;
 }
 
-/* What a request is that nobody sent: id, flags, class and EDNS are set. */
-static void begin(struct request *request, struct request *parent, const struct name *name, uint16_t type)
+/* What a request is that nobody sent: id, flags, class and EDNS are set. Its name is still missing. */
+static void begin(struct request *request, struct request *parent, uint16_t type)
 {
-	request->question.name = *name;
-	name_lower(&request->question.name);
 	request->question.type = type;
-	write_query(request, name);
+	request->query_length = NOT_WRITTEN;
 	request->extended_error = false;
 	request->error[0] = '\0';
 	request->answered_by = NULL;
@@ -76,7 +74,14 @@ static void begin(struct request *request, struct request *parent, const struct 
 	request->owner = NULL;
 }
 
-struct request *request_child(struct request *parent, const struct name *name, uint16_t type)
+static void set_name(struct request *request, const struct name *name)
+{
+	request->question.name = *name;
+	name_lower(&request->question.name);
+	write_query(request, name);
+}
+
+struct request *request_candidate(struct request *parent, uint16_t type)
 {
 	struct request *child;
 
@@ -99,7 +104,16 @@ struct request *request_child(struct request *parent, const struct name *name, u
 	child->edns.payload = parent->edns.payload;
 	child->edns.flags = parent->edns.flags;
 	child->edns.options_length = 0;
-	begin(child, parent, name, type);
+	begin(child, parent, type);
+	return child;
+}
+
+struct request *request_child(struct request *parent, const struct name *name, uint16_t type)
+{
+	struct request *child = request_candidate(parent, type);
+
+	if (child)
+		set_name(child, name);
 	return child;
 }
 
@@ -117,7 +131,8 @@ struct request *request_own(struct worker *worker, const struct name *name, uint
 	request->flags = FLAG_RD;
 	request->question.class = CLASS_IN;
 	request->edns = (struct edns){0};
-	begin(request, NULL, name, type);
+	begin(request, NULL, type);
+	set_name(request, name);
 	return request;
 }
 
@@ -132,6 +147,8 @@ static enum verdict ask(struct request *child, const struct chain *chain, unsign
 
 enum verdict request_ask_below(struct request *child)
 {
+	if (child->query_length == NOT_WRITTEN)
+		write_query(child, &child->question.name);
 	return ask(child, child->parent->chain, child->parent->position + 1);
 }
 
@@ -143,6 +160,22 @@ enum verdict request_ask_server(struct request *child)
 		return request_fail(child, RCODE_REFUSED, "no zone for this name");
 	child->route = route;
 	return ask(child, route->chain, 0);
+}
+
+/* The first plugin below that has names of its own can tell, or nobody. */
+bool request_is_ruled_out(struct request *candidate)
+{
+	const struct chain *chain = candidate->parent->chain;
+	unsigned i = candidate->parent->position + 1;
+
+	while (i < chain->count && chain->links[i].plugin->passes_on)
+		i++;
+	if (i == chain->count || !chain->links[i].plugin->rules_out)
+		return false;
+	candidate->chain = chain;
+	chain_look_ahead(candidate, 0);
+	candidate->position = i;
+	return chain->links[i].plugin->rules_out(chain->links[i].self, candidate);
 }
 
 void request_detach(struct request *child, void (*done)(struct request *, enum verdict), void *owner)

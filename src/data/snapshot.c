@@ -84,14 +84,15 @@ void snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash)
 }
 
 /* Header, ports, ClusterIPs and names: what stands before the endpoints in most blocks. */
-void snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash)
+bool snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash)
 {
 	const struct map_entry *entry;
 
 	if (!map_find(&snapshot->services, hash, &entry))
-		return;
+		return false;
 	for (size_t line = 0; line < PREFETCHED; line += CACHE_LINE)
 		__builtin_prefetch((const uint8_t *)service_at(entry) + line);
+	return true;
 }
 
 const struct service *snapshot_service_by_hash(const struct snapshot *snapshot, uint64_t hash,

@@ -113,4 +113,5 @@ static void reply(void *self, struct request *r)
 
 extern const struct plugin plugin_header;
 
-const struct plugin plugin_header = {.name = "header", .setup = setup, .serve = serve, .reply = reply};
+const struct plugin plugin_header = {
+	.name = "header", .passes_on = true, .setup = setup, .serve = serve, .reply = reply};

@@ -41,4 +41,5 @@ static void reply(void *self, struct request *r)
 
 extern const struct plugin plugin_minimal;
 
-const struct plugin plugin_minimal = {.name = "minimal", .setup = setup, .serve = serve, .reply = reply};
+const struct plugin plugin_minimal = {
+	.name = "minimal", .passes_on = true, .setup = setup, .serve = serve, .reply = reply};

@@ -224,6 +224,35 @@ static void test_look_ups_that_wait(void **state)
 		check_look_up(&look_ups[i], true);
 }
 
+static bool rules_out(void *self, struct request *r)
+{
+	const struct world *world = self;
+	char text[NAME_TEXT_MAX];
+
+	name_to_text(&r->question.name, text);
+	return !holds(world->names, text);
+}
+
+/* Candidates that the plugin below rules out are not asked for; the name as it is always is. */
+static void test_candidates_that_are_ruled_out(void **state)
+{
+	static const struct plugin knowing = {
+		.name = "knowing", .serve = serve_world, .rules_out = rules_out};
+	struct world world = {.names = "web.x.svc.cluster.local. "};
+	struct lab lab;
+	char reply[1024];
+
+	(void)state;
+	assert_true(lab_read(&lab, &plugin_search, CLUSTER));
+	lab_start(&lab, (const struct link[]){{0}, {&knowing, &world, 0}}, 2);
+	ask(&lab, &world, "web.x.", TYPE_A, reply);
+	assert_string_equal(world.asked, "web.x.svc.cluster.local. ");
+	world.asked[0] = '\0';
+	assert_string_equal(ask(&lab, &world, "absent.", TYPE_A, reply), "NXDOMAIN rd" SOA);
+	assert_string_equal(world.asked, "absent. ");
+	lab_finish(&lab);
+}
+
 /* What would be longer than 255 octets does not exist: those candidates are passed over. */
 static void test_names_that_get_too_long(void **state)
 {
@@ -519,6 +548,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_look_ups),
 		cmocka_unit_test(test_look_ups_that_wait),
+		cmocka_unit_test(test_candidates_that_are_ruled_out),
 		cmocka_unit_test(test_names_that_get_too_long),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_only_queries_of_class_in),

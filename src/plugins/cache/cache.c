@@ -333,6 +333,7 @@ extern const struct plugin plugin_cache;
 
 const struct plugin plugin_cache = {
 	.name = "cache",
+	.passes_on = true,
 	.state_size = sizeof(struct cache_request),
 	.families = cache_counters_families,
 	.setup = setup,

@@ -27,9 +27,9 @@ struct insight {		 /* request_state(): what the question means */
 	uint64_t hash;
 };
 
-static bool falls_through(const struct kubernetes *config, const struct request *r)
+static bool falls_through(const struct kubernetes *config, const struct name *name)
 {
-	return config->has_fallthrough && zones_match(&config->fallthrough, &r->question.name);
+	return config->has_fallthrough && zones_match(&config->fallthrough, name);
 }
 
 /* NXDOMAIN and NODATA carry the SOA record (RFC 2308 section 3). */
@@ -70,7 +70,7 @@ static enum verdict deny_name(const struct kubernetes_worker *w, struct request 
 	bool is_certain =
 		LIKELY(snapshot_is_synced(w->snapshot)) || snapshot_knows(w->snapshot, needed_parts(w, r));
 
-	if (falls_through(w->config, r))
+	if (falls_through(w->config, &r->question.name))
 		return VERDICT_NEXT;
 	return deny(w, r, zone, is_certain ? RCODE_NXDOMAIN : RCODE_SERVFAIL);
 }
@@ -88,12 +88,18 @@ static bool is_label(const struct name *name, unsigned i, const char *text)
 	return length == strlen(text) && memcmp(label, text, length) == 0;
 }
 
-/* ns.dns.ZONE, the zone in lower case as it came: CoreDNS compares so. */
-static bool is_name_server(const struct request *r, const struct name *zone)
+/* ns.dns.ZONE */
+static bool is_name_server(const struct name *name, const struct name *zone)
+{
+	return name->labels == zone->labels + 2 && is_label(name, 0, "ns") && is_label(name, 1, "dns");
+}
+
+/* The same with the zone in lower case as it came: CoreDNS compares so. */
+static bool is_name_server_as_came(const struct request *r, const struct name *zone)
 {
 	const struct name *name = &r->question.name;
 
-	return name->labels == zone->labels + 2 && is_label(name, 0, "ns") && is_label(name, 1, "dns") &&
+	return is_name_server(name, zone) &&
 	       memcmp(r->wire + MESSAGE_HEADER + name->offset[2], zone->wire, zone->length) == 0;
 }
 
@@ -164,7 +170,7 @@ static enum verdict chase(const struct kubernetes_worker *w, struct request *r, 
 		write_cname(w->config, r, count ? &chain[count - 1] : NULL, &chain[count]);
 		if (!name_is_under(&target, zone))
 			return ask_outside(r, &chain[count]);
-		parsed = parse_name(&target, zone, w->config->zonal);
+		parse_name(&target, zone, w->config->zonal, &parsed);
 		found = find_name(w->config, w->snapshot, &target, &parsed, NULL);
 		if (found.kind != FOUND_EXTERNAL)
 			return write_addresses(w->config, r, &found, r->question.type, &chain[count])
@@ -311,7 +317,7 @@ static void understand(const struct kubernetes_worker *w, const struct request *
 	ret->has_hash = false;
 	if (!ret->zone)
 		return;
-	ret->name = parse_name(&r->question.name, ret->zone, w->config->zonal);
+	parse_name(&r->question.name, ret->zone, w->config->zonal, &ret->name);
 	if (name->kind != NAME_SERVICE || !name->service.length)
 		return;
 	ret->has_hash = true;
@@ -347,9 +353,30 @@ static enum verdict serve(void *self, struct request *r)
 	default:
 		break;
 	}
-	if (UNLIKELY(is_name_server(r, zone)))
+	if (UNLIKELY(is_name_server_as_came(r, zone)))
 		return serve_name_server(w, r, zone);
 	return serve_name(w, r, zone);
+}
+
+/* ns.dns.ZONE alone exists without being of this form. */
+static bool is_absent(
+	const struct kubernetes_worker *w, const struct name *name, const struct insight *insight)
+{
+	if (insight->has_hash)
+		return !snapshot_prefetch_service(w->snapshot, insight->hash);
+	return insight->name.kind == NAME_INVALID && !is_name_server(name, insight->zone);
+}
+
+/* Of addresses, which are what is searched for. */
+static bool rules_out(void *self, struct request *r)
+{
+	const struct kubernetes_worker *w = self;
+	const struct insight *insight = request_state(r);
+	const struct question *question = &r->question;
+
+	return insight->zone && (question->type == TYPE_A || question->type == TYPE_AAAA) &&
+	       snapshot_is_synced(w->snapshot) && is_absent(w, &question->name, insight) &&
+	       !falls_through(w->config, &question->name);
 }
 
 static void look_ahead(void *self, struct request *r, unsigned step)
@@ -527,6 +554,7 @@ const struct plugin plugin_kubernetes = {
 	.start = start,
 	.refresh = refresh,
 	.look_ahead = look_ahead,
+	.rules_out = rules_out,
 	.serve = serve,
 	.resume = resume,
 	.find_namespace = find_namespace,

@@ -59,7 +59,7 @@ struct parsed {
 };
 
 /* A name of `zone`, both in lower case. The result points into the name. */
-struct parsed parse_name(const struct name *name, const struct name *zone, bool zonal);
+void parse_name(const struct name *name, const struct name *zone, bool zonal, struct parsed *ret);
 
 /* The value of a label of metadata, as "kubernetes/namespace"; false: none of ours. client: its Pod, NULL:
  * not known. */

@@ -85,7 +85,7 @@ bool kubernetes_find_label(const struct kubernetes *config, const struct request
 	part = label + strlen(prefix);
 	if (find_client(part, client, ret))
 		return true;
-	parsed = parse_name(name, zone, config->zonal);
+	parse_name(name, zone, config->zonal, &parsed);
 	if (parsed.kind == NAME_INVALID)
 		return strcmp(part, "parse-error") == 0 && put(ret, "invalid query name", 18);
 	return find_part(part, name, zone, &parsed, ret);

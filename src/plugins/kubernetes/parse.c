@@ -58,35 +58,33 @@ static bool parse_rest(const struct name *name, unsigned labels, bool zonal, str
 	return zonal && ret->kind == NAME_SERVICE && parse_zonal(name, labels, ret);
 }
 
-struct parsed parse_name(const struct name *name, const struct name *zone, bool zonal)
+void parse_name(const struct name *name, const struct name *zone, bool zonal, struct parsed *ret)
 {
-	struct parsed parsed;
 	unsigned labels = (unsigned)name->labels - zone->labels;
 
-	parsed.kind = NAME_EXISTS;
-	parsed.namespace.length = parsed.service.length = parsed.endpoint.length = 0;
-	parsed.port.length = parsed.protocol.length = 0;
-	parsed.has_port = parsed.prefers_zone = false;
-	parsed.zone_labels = 0;
+	ret->kind = NAME_EXISTS;
+	ret->namespace.length = ret->service.length = ret->endpoint.length = 0;
+	ret->port.length = ret->protocol.length = 0;
+	ret->has_port = ret->prefers_zone = false;
+	ret->zone_labels = 0;
 	if (!labels)
-		return parsed;
+		return;
 	labels--;
 	if (is_label(label_at(name, labels), "svc"))
-		parsed.kind = NAME_SERVICE;
+		ret->kind = NAME_SERVICE;
 	else if (is_label(label_at(name, labels), "pod"))
-		parsed.kind = NAME_POD;
+		ret->kind = NAME_POD;
 	else
-		parsed.kind = NAME_INVALID;
-	if (parsed.kind == NAME_INVALID)
-		return parsed;
+		ret->kind = NAME_INVALID;
+	if (ret->kind == NAME_INVALID)
+		return;
 	if (!labels) {
-		parsed.kind = NAME_EXISTS;
-		return parsed;
+		ret->kind = NAME_EXISTS;
+		return;
 	}
-	parsed.namespace = label_at(name, --labels);
+	ret->namespace = label_at(name, --labels);
 	if (labels)
-		parsed.service = label_at(name, --labels);
-	if (!parse_rest(name, labels, zonal, &parsed))
-		parsed.kind = NAME_INVALID;
-	return parsed;
+		ret->service = label_at(name, --labels);
+	if (!parse_rest(name, labels, zonal, ret))
+		ret->kind = NAME_INVALID;
 }

@@ -70,19 +70,40 @@ static bool make_candidate(const struct search *search, const struct request *r,
 	       name_join(&namespace, suffix, &services) && name_join(name, &services, ret);
 }
 
-/* The name of the next step that has one; false: the list is at its end. */
-static bool next_name(
-	const struct search *search, const struct request *r, struct look_up *look_up, struct name *ret)
+/* The next name of the list that may exist; false: it is at its end. */
+static bool next_candidate(
+	const struct search *search, struct request *r, struct look_up *look_up, struct request *candidate)
 {
-	while (look_up->step <= search->count) {
-		unsigned step = look_up->step++;
-
-		if (step == STEP_AS_IS
-				? name_from_wire(r->wire + MESSAGE_HEADER, r->question.name.length, ret)
-				: make_candidate(search, r, look_up, step, ret))
+	while (look_up->step <= search->count)
+		if (make_candidate(search, r, look_up, look_up->step++, &candidate->question.name) &&
+			!request_is_ruled_out(candidate))
 			return true;
-	}
 	return false;
+}
+
+static struct request *as_it_is(struct request *r)
+{
+	struct name name;
+
+	return name_from_wire(r->wire + MESSAGE_HEADER, r->question.name.length, &name)
+		       ? request_child(r, &name, r->question.type)
+		       : NULL;
+}
+
+/* What the next step asks; NULL: there is none. */
+static struct request *next_child(const struct search *search, struct request *r, struct look_up *look_up)
+{
+	struct request *candidate;
+
+	if (look_up->step == STEP_AS_IS) {
+		look_up->step++;
+		return as_it_is(r);
+	}
+	candidate = request_candidate(r, r->question.type);
+	if (!candidate || next_candidate(search, r, look_up, candidate))
+		return candidate;
+	request_release(candidate);
+	return NULL;
 }
 
 /* The smallest TTL of the answer, or of what says that there is none. */
@@ -127,13 +148,9 @@ static bool take(struct request *r, struct look_up *look_up, struct request *chi
 
 static enum verdict go_on(const struct search *search, struct request *r, struct look_up *look_up)
 {
-	struct name name;
+	struct request *child;
 
-	while (next_name(search, r, look_up, &name)) {
-		struct request *child = request_child(r, &name, r->question.type);
-
-		if (!child)
-			break;
+	while ((child = next_child(search, r, look_up))) {
 		if (request_ask_below(child) == VERDICT_PENDING)
 			return VERDICT_PENDING;
 		if (take(r, look_up, child))
