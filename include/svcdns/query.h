@@ -9,10 +9,12 @@
  * VERDICT_DROP: send nothing. Any octets are fit to be given. */
 enum verdict query_answer(struct request *request, size_t length);
 
-/* The same in three steps, for a batch: each step for all of its requests before the next one. What a step will read of the
+#define QUERY_STEPS 3                       /* of look_ahead(); query_read() takes the first, 0 */
+
+/* The same in steps, for a batch: each step for all of its requests before the next one. What a step will read of the
  * tables has been asked for in the one before, so that its way from memory takes no time of ours. */
 void         query_read(struct request *request, size_t length);
-void         query_look_ahead(struct request *request);
+void         query_look_ahead(struct request *request, unsigned step);          /* 1 .. QUERY_STEPS - 1 */
 enum verdict query_serve(struct request *request);
 
 #endif

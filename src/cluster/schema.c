@@ -115,11 +115,11 @@ static uint32_t aligned(uint32_t at)
 static struct service *allocate(const struct plan *plan)
 {
 	uint32_t cluster_ips = plan->service ? plan->service->addresses : 0;
-	uint32_t port_at = sizeof(struct service);
-	uint32_t slice_at = port_at + plan->ports * (uint32_t)sizeof(struct port);
-	uint32_t cluster_ip_at = slice_at + plan->lists * (uint32_t)sizeof(struct slice);
+	uint32_t cluster_ip_at = sizeof(struct service);
 	uint32_t text_at = cluster_ip_at + cluster_ips * (uint32_t)sizeof(struct cluster_ip);
-	uint32_t endpoint_at = aligned(text_at + (uint32_t)plan->texts);
+	uint32_t port_at = aligned(text_at + (uint32_t)plan->texts);
+	uint32_t slice_at = port_at + plan->ports * (uint32_t)sizeof(struct port);
+	uint32_t endpoint_at = slice_at + plan->lists * (uint32_t)sizeof(struct slice);
 	uint32_t size = endpoint_at + plan->endpoints * (uint32_t)sizeof(struct endpoint);
 	struct service *service = memory_zero(1, size);
 
@@ -289,7 +289,7 @@ static struct service *build(const struct plan *plan)
 		name_absent(&fill, plan->parts[0].slice);
 	for (uint32_t i = 0; i < plan->part_count; i++)
 		put_part(&fill, &plan->parts[i]);
-	assert(aligned(fill.text) == service->endpoint_at);
+	assert(aligned(fill.text) == service->port_at);
 	mark_repeats(service);
 	return service;
 }

@@ -140,10 +140,10 @@ void query_read(struct request *request, size_t length)
 	chain_look_ahead(request, 0);
 }
 
-void query_look_ahead(struct request *request)
+void query_look_ahead(struct request *request, unsigned step)
 {
 	if (LIKELY(request->admission == ADMISSION_SERVE))
-		chain_look_ahead(request, 1);
+		chain_look_ahead(request, step);
 }
 
 enum verdict query_serve(struct request *request)

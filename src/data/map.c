@@ -245,6 +245,11 @@ static uint32_t guess(const struct map *map, const struct map_place *place, uint
 	return (uint32_t)(((hash << map->bits) >> 32) * place->count >> 32);
 }
 
+void map_prefetch_directory(const struct map *map, uint64_t hash)
+{
+	__builtin_prefetch(place_of(map, hash));
+}
+
 void map_prefetch(const struct map *map, uint64_t hash)
 {
 	const struct map_place *place = place_of(map, hash);

@@ -36,7 +36,8 @@ void map_finish(struct map *map);
 
 /* The entries with this hash, side by side and ordered by value: returns how many. */
 size_t map_find(const struct map *map, uint64_t hash, const struct map_entry **ret_first);
-/* Asks for the memory that map_find() will read. */
+/* Ask for the memory that map_find() will read, one after the other. */
+void map_prefetch_directory(const struct map *map, uint64_t hash);
 void map_prefetch(const struct map *map, uint64_t hash);
 /* All entries: *cursor begins at 0; NULL: no more. */
 const struct map_entry *map_each(const struct map *map, uint64_t *cursor);

@@ -12,7 +12,7 @@
 
 #define LABEL_MAX  63
 #define CACHE_LINE 64
-#define PREFETCHED 256 /* octets of a block */
+#define PREFETCHED 192 /* octets of a block */
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
@@ -78,12 +78,17 @@ uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *labels, s
 	return hash_bytes(&snapshot->key, labels, length);
 }
 
+void snapshot_prefetch_directory(const struct snapshot *snapshot, uint64_t hash)
+{
+	map_prefetch_directory(&snapshot->services, hash);
+}
+
 void snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash)
 {
 	map_prefetch(&snapshot->services, hash);
 }
 
-/* Header, ports, ClusterIPs and names: what stands before the endpoints in most blocks. */
+/* Header, ClusterIPs and names, which stand first. */
 bool snapshot_prefetch_service(const struct snapshot *snapshot, uint64_t hash)
 {
 	const struct map_entry *entry;

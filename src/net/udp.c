@@ -253,8 +253,9 @@ static unsigned serve_batch(struct udp *udp)
 	net_worker_turn(udp->owner);
 	for (unsigned i = 0; i < (unsigned)count; i++)
 		read_query(udp, batch->requests[i], &batch->receive[i]);
-	for (unsigned i = 0; i < (unsigned)count; i++)
-		query_look_ahead(batch->requests[i]);
+	for (unsigned step = 1; step < QUERY_STEPS; step++)
+		for (unsigned i = 0; i < (unsigned)count; i++)
+			query_look_ahead(batch->requests[i], step);
 	for (unsigned i = 0; i < (unsigned)count; i++)
 		serve(udp, batch->requests[i]);
 	udp_flush(udp);

@@ -180,8 +180,9 @@ static void answer_batch(struct whole_chain *whole, const struct query *queries)
 	}
 	for (size_t i = 0; i < BATCH; i++)
 		query_read(requests[i], queries[i].length);
-	for (size_t i = 0; i < BATCH; i++)
-		query_look_ahead(requests[i]);
+	for (unsigned step = 1; step < QUERY_STEPS; step++)
+		for (size_t i = 0; i < BATCH; i++)
+			query_look_ahead(requests[i], step);
 	for (size_t i = 0; i < BATCH; i++) {
 		if (query_serve(requests[i]) != VERDICT_ANSWERED || message_count(requests[i]->wire, 1) != 1)
 			abort();

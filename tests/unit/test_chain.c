@@ -468,13 +468,14 @@ static void test_looking_ahead(void **state)
 	request = request_take(&worker);
 	request->router = &router;
 	query_read(request, write_query(request->wire));
-	query_look_ahead(request);
+	query_look_ahead(request, 1);
+	query_look_ahead(request, 2);
 	assert_int_equal(query_serve(request), VERDICT_ANSWERED);
-	assert_int_equal(seen, 12);
+	assert_int_equal(seen, 123);
 	assert_int_equal(query_answer(request, write_query(request->wire)), VERDICT_ANSWERED);
 	assert_int_equal(seen, 1);
 	query_read(request, 3); /* nothing to look at */
-	query_look_ahead(request);
+	query_look_ahead(request, 1);
 	assert_int_equal(query_serve(request), VERDICT_DROP);
 	request_release(request);
 	router_finish(&router);

@@ -137,7 +137,7 @@ static void look_ahead(void *self, struct request *r, unsigned step)
 		state->hash = key.store_key.hash;
 		store_prefetch_index(cache->denial, state->hash);
 		store_prefetch_index(cache->success, state->hash);
-	} else {
+	} else if (step == 1) {
 		store_prefetch_value(cache->denial, state->hash);
 		store_prefetch_value(cache->success, state->hash);
 	}

@@ -389,6 +389,8 @@ static void look_ahead(void *self, struct request *r, unsigned step)
 	if (!insight->has_hash)
 		return;
 	if (step == 0)
+		snapshot_prefetch_directory(w->snapshot, insight->hash);
+	else if (step == 1)
 		snapshot_prefetch_index(w->snapshot, insight->hash);
 	else
 		snapshot_prefetch_service(w->snapshot, insight->hash);
