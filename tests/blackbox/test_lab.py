@@ -1,7 +1,7 @@
 """The laboratory: one call from a pod on one node to a pod on the other, and how it looks when one thing on its way is broken."""
 
 import collections
-import importlib.util
+import copy
 import json
 import os
 import re
@@ -9,15 +9,23 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import uuid
+import xml.etree.ElementTree
 
 import pytest
 import yaml
 
 from server import PATIENCE, ROOT, eventually, program
 
+sys.path.append(str(ROOT / 'tests/lab'))
+
+import draw  # noqa: E402
+import table  # noqa: E402
+
 LAB = ROOT / 'tests/lab/lab'
-JOURNEY = (ROOT / 'docs/journey.md').read_text(encoding='utf-8')
+PAGE = ROOT / 'docs/journey.md'
+JOURNEY = PAGE.read_text(encoding='utf-8')
 SERVER = os.path.abspath(program())
 NOT_PERMITTED = 77
 CALLER, CALLER_IP, DNS_IP = 'order-service-7d9f5c-x1', '10.244.1.11', '10.96.0.10'
@@ -104,6 +112,28 @@ def test_a_call_to_the_other_node(name, walk):
         (f'eth0 of {CALLER}', f'{cluster_ip}:80'), ('cbr0 of node-x', f'{cluster_ip}:80'), ('eth0 of node-x', f'{pod_ip}:8080'),
         ('eth0 of node-y', f'{pod_ip}:8080'), ('cbr1 of node-y', f'{pod_ip}:8080'), (f'eth0 of {pod}', f'{pod_ip}:8080'))]
     check_answer(found, cluster_ip, pod_ip, pod, 'node-y')
+    check_passages(found, cluster_ip, pod_ip, dns)
+
+
+def check_passages(found, cluster_ip, pod_ip, dns):
+    """Each packet leaves at one end and arrives at the other, not before: the caller calls the Service, and what comes to a pod is
+    for that pod; its replies take the same way back."""
+    name = found['questions'][0]['name']
+    ways = [(f'A {name}?', DNS_IP, DNS_PODS[dns], False), (f'A {name}: NOERROR {cluster_ip}', DNS_IP, DNS_PODS[dns], True),
+            (f'AAAA {name}?', DNS_IP, DNS_PODS[dns], False), (f'AAAA {name}: NOERROR', DNS_IP, DNS_PODS[dns], True),
+            ('SYN', cluster_ip, pod_ip, False), ('SYN,ACK', cluster_ip, pod_ip, True),
+            ('GET / HTTP/1.1', cluster_ip, pod_ip, False), ('HTTP/1.0 200 OK', cluster_ip, pod_ip, True)]
+    passages = {passage['what']: passage for passage in found['passages']}
+    assert passages.keys() == {what for what, *_ in ways} and len(found['passages']) == len(ways)
+    for what, service, pod, is_reply in ways:
+        assert passages[what]['is_reply'] == is_reply
+        seen = passages[what]['seen']
+        assert [each['us'] for each in seen] == sorted(each['us'] for each in seen)
+        outward = seen[::-1] if is_reply else seen
+        assert outward[0]['at'] == f'eth0 of {CALLER}' and outward[-1]['at'] != outward[0]['at']
+        theirs = [each['source' if is_reply else 'target'].split(':')[0] for each in outward]
+        assert theirs == sorted(theirs, key=[service, pod].index) and {*theirs} == {service, pod}
+    assert found['passages'][0]['seen'][0]['us'] == 0
 
 
 @pytest.fixture(scope='module')
@@ -319,15 +349,8 @@ def test_the_page_has_what_is_printed():
         if done.returncode == NOT_PERMITTED:
             pytest.skip(done.stderr.strip())
         printed |= set(re.findall(r'^\n(\S.*)\n    ', done.stdout, re.MULTILINE))
-    table = JOURNEY.split('| what it prints |')[1].split('\n\n')[0]
-    assert printed == set(re.findall(r'^\| ([^|]*) \|', table, re.MULTILINE))
-
-
-def module_of_lab(name):
-    spec = importlib.util.spec_from_file_location(f'lab_{name}', ROOT / f'tests/lab/{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    listed = JOURNEY.split('| what it prints |')[1].split('\n\n')[0]
+    assert printed == set(re.findall(r'^\| ([^|]*) \|', listed, re.MULTILINE))
 
 
 def test_the_table_is_the_demos():
@@ -342,8 +365,93 @@ def test_the_table_is_the_demos():
         return {fact for fact in found if fact[1] != 'kube-system'}
 
     demo = facts(yaml.safe_load_all((ROOT / 'zones/shop.yaml').read_text(encoding='utf-8')))
-    ours = facts(module_of_lab('table').manifests())
+    ours = facts(table.manifests())
     assert ours and ours <= demo
+
+
+CLIENT, SERVICE, POD = '10.0.0.1:99', '10.96.0.1:53', '10.0.0.2:53'
+LOOKUP = {  # an observation, as short as can be
+    'pod': 'a-service-x', 'node': 'node-x', 'url': 'http://b<1>/', 'resolv_conf': ['options ndots:5'],
+    'outcome': {'error': 'gaierror: & more'}, 'places': ['eth0 of a-service-x', 'cbr0 of node-x', 'eth0 of idle', 'eth0 of dns'],
+    'questions': [
+        {'type': 'A', 'name': 'b.c.', 'rcode': 'NXDOMAIN', 'answers': [], 'us': 0, 'answered_us': 200},
+        {'type': 'A', 'name': 'b.', 'rcode': 'NOERROR', 'answers': ['10.9.9.9'], 'us': 300, 'answered_us': 400},
+        {'type': 'AAAA', 'name': 'b.', 'rcode': 'NOERROR', 'answers': [], 'us': 310, 'answered_us': 380},
+        {'type': 'A', 'name': 'lost.', 'rcode': None, 'answers': [], 'us': 390, 'answered_us': None}],
+    'passages': [
+        {'what': 'A b.?', 'is_reply': False, 'seen': [
+            {'at': 'eth0 of a-service-x', 'source': CLIENT, 'target': SERVICE, 'us': 0},
+            {'at': 'cbr0 of node-x', 'source': CLIENT, 'target': SERVICE, 'us': 7},
+            {'at': 'eth0 of dns', 'source': CLIENT, 'target': POD, 'us': 19}]},
+        {'what': 'A b.: NXDOMAIN', 'is_reply': True, 'seen': [
+            {'at': 'eth0 of dns', 'source': POD, 'target': CLIENT, 'us': 23},
+            {'at': 'eth0 of a-service-x', 'source': SERVICE, 'target': CLIENT, 'us': 42}]}]}
+
+
+def drawn(picture):
+    """Its elements, and its texts: {content: (x, y)}. It is one that a page can show: no script, legible on any ground."""
+    root = xml.etree.ElementTree.fromstring(picture)
+    assert root.tag == '{http://www.w3.org/2000/svg}svg' and 'prefers-color-scheme: dark' in picture
+    assert {each.tag.split('}')[1] for each in root} <= {'title', 'style', 'rect', 'text', 'line', 'polyline', 'circle'}
+    assert root.findall('{*}rect')[0].get('class') == 'ground'
+    width, height = map(float, root.get('viewBox').split()[2:])
+    texts = {each.text: (float(each.get('x')), float(each.get('y'))) for each in root.findall('{*}text')}
+    assert all(0 < x < width and 0 < y < height for x, y in texts.values())
+    return root, texts
+
+
+def test_the_picture_of_a_call():
+    """A dot in the column of each place for each time that a packet was seen there, with time and addresses in its row."""
+    root, texts = drawn(draw.call(LOOKUP))
+    assert {'a-service-x on node-x calls http://b<1>/', 'A b.?', 'A b.: NXDOMAIN', 'gaierror: & more'} <= texts.keys()
+    assert 'idle' not in texts  # has seen nothing
+    columns = [texts[name][0] for name in ('x', 'node-x', 'dns')]
+    assert columns == sorted(columns)
+    dots = [(float(dot.get('cx')), float(dot.get('cy'))) for dot in root.findall('{*}circle')]
+    assert [x for x, _ in dots] == [columns[number] for number in (0, 1, 2, 2, 0)]
+    assert [f'{x:.1f},{y:.1f}' for x, y in dots] == ' '.join(line.get('points') for line in root.findall('{*}polyline')).split()
+    assert [texts[f'{us} µs'][1] - 4 for us in (0, 7, 19, 23, 42)] == [y for _, y in dots] == sorted(y for _, y in dots)
+    changed = [each.text for each in root.findall('{*}text') if 'changed' in each.get('class', '')]
+    assert changed == [f'{CLIENT} > {POD}', f'{SERVICE} > {CLIENT}']
+
+
+def test_the_picture_of_lookups():
+    """A bar for each question, as long as its answer took; the longest look-up sets the scale for all."""
+    other = copy.deepcopy(LOOKUP)
+    other.update(url='http://d/', questions=[{'type': 'A', 'name': 'd.', 'rcode': 'SERVFAIL', 'answers': [], 'us': 0, 'answered_us': 800}])
+    root, texts = drawn(draw.search([LOOKUP, other]))
+    assert {'NXDOMAIN, 200 µs', 'NOERROR 10.9.9.9, 100 µs', 'NOERROR, 70 µs', 'no answer', 'SERVFAIL, 800 µs'} <= texts.keys()
+    assert {'http://b<1>/  (options ndots:5)', 'http://d/  (options ndots:5)'} <= texts.keys()
+    zero, scale = texts['0'][0], (texts['800'][0] - texts['0'][0]) / 800
+    bars = [(bar.get('class'), float(bar.get('x')), float(bar.get('width'))) for bar in root.findall('{*}rect')[1:]]
+    expected = [('f1', 0, 200), ('f2', 300, 100), ('f0', 310, 70), ('f1', 0, 800)]
+    assert bars == [(color, pytest.approx(zero + scale * begin, abs=0.1), pytest.approx(scale * length, abs=0.1))
+                    for color, begin, length in expected]
+
+
+def check_page(page):
+    """Text and picture are of one run: what the one has of the SYN, the other has. All events are there."""
+    text = page.read_text(encoding='utf-8')
+    _, packets, _, steady, _ = re.split(r'<!-- (?:begin|end) (?:packets|steady) -->\n', text)
+    _, texts = drawn((page.with_suffix('') / 'call.svg').read_text(encoding='utf-8'))
+    _, asked_for = drawn((page.with_suffix('') / 'search.svg').read_text(encoding='utf-8'))
+    for name in ('call', 'search'):
+        assert f'({page.stem}/{name}.svg)' in text
+    hops = re.findall(r'(\d+ µs)  eth0 of \S+ +(\S+) > (\S+) +(SYN\S*)', packets)
+    assert [flags for *_, flags in hops][:2] == ['SYN', 'SYN,ACK'] and len(hops) == 5
+    assert {text for us, source, target, flags in hops for text in (us, f'{source} > {target}', flags)} <= texts.keys()
+    assert len(re.findall(r': \d+ calls in .* 0 lost$', steady, re.MULTILINE)) == 3
+    assert sum(name.endswith('  (options ndots:5)') for name in asked_for) == 3
+    return packets, steady
+
+
+def test_the_page_is_of_one_run(tmp_path):
+    """That of the tree, and one that is written now."""
+    before = check_page(PAGE)
+    page = tmp_path / 'journey.md'
+    page.write_text(JOURNEY, encoding='utf-8')
+    assert lab('document', page, 100) == []
+    assert all(new != old for new, old in zip(check_page(page), before))
 
 
 def of_the_machine(room):

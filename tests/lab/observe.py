@@ -11,7 +11,7 @@
     path                           first packets of the connection: {'at', 'source', 'target', 'flags', 'us', 'times'}, place by place
     passages                       each packet of the caller's that begins or ends something, and where it was seen:
                                    {'what', 'is_reply', 'seen': [{'at', 'source', 'target', 'us'}]}
-    places                         all places, in the order of the way
+    places                         all places, in the order of the way; pods of the same name in two namespaces are one
     refusals                       ICMP messages that reached the caller
 
 us: microseconds since the first of the caller's packets, by the kernel's clock at that place.
@@ -142,7 +142,7 @@ def observe(cluster, pod, url):
     found = {'pod': pod.name, 'node': node.name, 'url': url, 'outcome': outcome,
              'resolv_conf': pod.run('cat', '/etc/resolv.conf').stdout.splitlines(), 'questions': asked, 'log': log(),
              'steps': growth(counters_before, node.counters()), 'path': [], 'tracked': [],
-             'passages': passages(seen, pod.address), 'places': [place for place, _ in seen],
+             'passages': passages(seen, pod.address), 'places': list(dict.fromkeys(place for place, _ in seen)),
              'refusals': [{key: packet[key] for key in ('source', 'unreachable', 'about', 'us')}
                           for packet in mine if packet['kind'] == 'icmp']}
     syn = first_syn(mine)
