@@ -1,7 +1,6 @@
 """The laboratory: one call from a pod on one node to a pod on the other, and how it looks when one thing on its way is broken."""
 
 import collections
-import copy
 import json
 import os
 import re
@@ -116,8 +115,8 @@ def test_a_call_to_the_other_node(name, walk):
 
 
 def check_passages(found, cluster_ip, pod_ip, dns):
-    """Each packet leaves at one end and arrives at the other, not before: the caller calls the Service, and what comes to a pod is
-    for that pod; its replies take the same way back."""
+    """Each packet leaves at one end and arrives at the other, not before: the caller calls the Service, and what comes to a pod
+    is for that pod; its replies take the same way back."""
     name = found['questions'][0]['name']
     ways = [(f'A {name}?', DNS_IP, DNS_PODS[dns], False), (f'A {name}: NOERROR {cluster_ip}', DNS_IP, DNS_PODS[dns], True),
             (f'AAAA {name}?', DNS_IP, DNS_PODS[dns], False), (f'AAAA {name}: NOERROR', DNS_IP, DNS_PODS[dns], True),
@@ -329,7 +328,8 @@ def test_upstream_dead():
     questions = asked(outside)
     assert questions[:3] == in_vain('www.example.com.')[:3]
     assert questions[3:] == in_vain('www.example.com.', 3, 'SERVFAIL') * (len(questions) - 3) != []
-    assert any(line.startswith('[ERROR] plugin/errors: 2 www.example.com. A: ') for lines in outside['log'].values() for line in lines)
+    assert any(line.startswith('[ERROR] plugin/errors: 2 www.example.com. A: ')
+               for lines in outside['log'].values() for line in lines)
     assert inside['outcome']['status'] == 200
 
 
@@ -417,9 +417,8 @@ def test_the_picture_of_a_call():
 
 def test_the_picture_of_lookups():
     """A bar for each question, as long as its answer took; the longest look-up sets the scale for all."""
-    other = copy.deepcopy(LOOKUP)
-    other.update(url='http://d/', questions=[{'type': 'A', 'name': 'd.', 'rcode': 'SERVFAIL', 'answers': [], 'us': 0, 'answered_us': 800}])
-    root, texts = drawn(draw.search([LOOKUP, other]))
+    slow = {'type': 'A', 'name': 'd.', 'rcode': 'SERVFAIL', 'answers': [], 'us': 0, 'answered_us': 800}
+    root, texts = drawn(draw.search([LOOKUP, {**LOOKUP, 'url': 'http://d/', 'questions': [slow]}]))
     assert {'NXDOMAIN, 200 µs', 'NOERROR 10.9.9.9, 100 µs', 'NOERROR, 70 µs', 'no answer', 'SERVFAIL, 800 µs'} <= texts.keys()
     assert {'http://b<1>/  (options ndots:5)', 'http://d/  (options ndots:5)'} <= texts.keys()
     zero, scale = texts['0'][0], (texts['800'][0] - texts['0'][0]) / 800

@@ -1,6 +1,4 @@
 """What can be broken: each takes a cluster that is whole, breaks one thing, and yields the observations that tell of it."""
-import copy
-
 import proxy
 import table
 from cluster import OUTSIDE, ask, eventually, resolv_conf
@@ -46,12 +44,7 @@ def wrong_namespace(cluster):
 
 def no_endpoints(cluster):
     """None of the pods behind product-service-svc is ready."""
-    objects = copy.deepcopy(cluster.objects)
-    for each in table.of_kind(objects, 'EndpointSlice'):
-        if table.is_called(each, PRODUCT):
-            for endpoint in each['endpoints']:
-                endpoint['conditions']['ready'] = False
-    cluster.change(objects)
+    cluster.change(table.unready(cluster.objects, cluster.replicas('product-service')))
     yield CALL
 
 
@@ -65,7 +58,7 @@ def no_dnat(cluster):
 def route_missing(cluster):
     """node-x has no route to the pods of node-y: what goes there, goes to the gateway, and is lost."""
     # Names are to be found nevertheless: how it looks when they are not, one_svcdns_hangs shows.
-    cluster.change(table.unready(cluster.objects, cluster.dns[1].pod.address))
+    cluster.change(table.unready(cluster.objects, [cluster.dns[1].pod]))
     node_x, node_y = cluster.nodes
     node_x.ip(f'route del {node_y.net}')
     yield from [CALL] * TRIES
@@ -93,8 +86,8 @@ def upstream_dead(cluster):
 
 
 BREAKS = {each.__name__.replace('_', '-'): each for each in (
-    svcdns_down, one_svcdns_down, one_svcdns_hangs, wrong_namespace, no_endpoints, no_dnat, route_missing, ndots_1, search_missing,
-    upstream_dead)}
+    svcdns_down, one_svcdns_down, one_svcdns_hangs, wrong_namespace, no_endpoints, no_dnat, route_missing, ndots_1,
+    search_missing, upstream_dead)}
 BY_CHANCE = 'one-svcdns-down', 'one-svcdns-hangs', 'route-missing'
 
 

@@ -289,23 +289,25 @@ class Cluster:
             wait_for_port(address, port)
 
     def replace(self, pod):
-        """What a rollout does to a pod: out of the endpoints, ended, begun, and back among them when it listens."""
+        """What a rollout does to a pod: out of the endpoints, ended, begun, and back among them when it listens. Returns what change()
+        does."""
         whole = self.objects
-        self.change(table.unready(whole, pod.address))
+        forgotten = self.change(table.unready(whole, [pod]))
         time.sleep(GRACE)
         pod.process.kill()
         pod.process.wait()
         pod.serve()
         wait_for_port(pod.address, HTTP_PORT)
         self.change(whole)
+        return forgotten
 
     def restart(self, server):
-        """What a rollout does to a svcdns: it is told to end, the nodes hear of that a little later, and of its being back when it
-        is ready. The number of connections that the nodes have forgotten."""
+        """What a rollout does to a svcdns: it is told to end, the nodes hear of that a little later, and of its being back when
+        it is ready. Returns what change() does."""
         whole = self.objects
         server.end()
         time.sleep(LAG)
-        forgotten = self.change(table.unready(whole, server.pod.address))
+        forgotten = self.change(table.unready(whole, [server.pod]))
         server.wait()
         server.start()
         self.change(whole)
@@ -325,7 +327,7 @@ class Cluster:
             node.run('nft', '-f', '-', input=proxy.ruleset(self.objects))
 
     def change(self, objects):
-        """Another table, for svcdns and the nodes. The number of connections that the nodes have forgotten."""
+        """Another table, for svcdns and the nodes. Returns the number of connections that the nodes have forgotten."""
         gone, self.objects = proxy.gone(self.objects, objects), objects
         table.write(TABLE, objects)
         self.program_proxy()
@@ -342,7 +344,10 @@ class Cluster:
         self.stop_dns([server for server in self.dns if server.process.poll() is None])
 
     def pod(self, app, node, namespace='default'):
-        return next(pod for pod in self.pods if (pod.app, pod.node.name, pod.namespace) == (app, node, namespace))
+        return next(pod for pod in self.replicas(app, namespace) if pod.node.name == node)
+
+    def replicas(self, app, namespace='default'):
+        return [pod for pod in self.pods if (pod.app, pod.namespace) == (app, namespace)]
 
 
 def wait_for_port(address, port):

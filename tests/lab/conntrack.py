@@ -34,7 +34,8 @@ def deletion(line):
     ends = dict(reversed([word.split('=') for word in words if '=' in word]))
     body = struct.pack('=BBH', socket.AF_INET, 0, 0) + nested(
         TUPLE_ORIGINAL,
-        nested(TUPLE_IP, attribute(IP_SOURCE, socket.inet_aton(ends['src'])), attribute(IP_TARGET, socket.inet_aton(ends['dst']))),
+        nested(TUPLE_IP, attribute(IP_SOURCE, socket.inet_aton(ends['src'])),
+               attribute(IP_TARGET, socket.inet_aton(ends['dst']))),
         nested(TUPLE_PROTO, attribute(PROTO_NUMBER, bytes([int(words[1])])), attribute(SOURCE_PORT, port(ends['sport'])),
                attribute(TARGET_PORT, port(ends['dport']))))
     return struct.pack('=IHHII', 16 + len(body), CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, 0, 0) + body

@@ -100,9 +100,10 @@ def search(lookups):
         y += ROW * (len(found['questions']) + 2)
     title = 'What is asked for a name'
     frame = [text(MARGIN, 24, title, 'start', 'title'),
-             text(MARGIN, 44, 'µs since the first question; green: an address, blue: the name has none of this type, orange: no such name, or a failure',
-                  'start')]
+             text(MARGIN, 44, 'µs since the first question; green: an address, blue: the name has none of this type, '
+                  'orange: no such name, or a failure', 'start')]
     for tick in axis.ticks:
         x = axis.place(tick)
-        frame += [text(x, ticks_y, short(tick)), f'<line class="grid" x1="{x:.1f}" y1="{ticks_y + 6}" x2="{x:.1f}" y2="{y - ROW}"/>']
+        frame += [text(x, ticks_y, short(tick)),
+                  f'<line class="grid" x1="{x:.1f}" y1="{ticks_y + 6}" x2="{x:.1f}" y2="{y - ROW}"/>']
     return picture(title, NAMES + BARS + RESULTS + MARGIN, round(y), [*frame, *parts], STYLE)

@@ -2,13 +2,14 @@
 
     pod, node, url, outcome        who called what, and what it got: see service.py
     resolv_conf                    lines, of the caller's pod
-    questions                      on the wire of the caller: {'name', 'type', 'to', 'rcode', 'answers', 'us', 'answered_us'}; to: the
-                                   pod with svcdns at which it arrived, or None; rcode and answered_us None: no answer came
+    questions                      on the wire of the caller: {'name', 'type', 'to', 'rcode', 'answers', 'us', 'answered_us'};
+                                   to: the pod with svcdns at which it arrived, or None; rcode, answered_us None: no answer came
     log                            what each svcdns wrote meanwhile: {pod: lines}
     pod_route, node_route          `ip route get` for the ClusterIP in the pod, for where the node sends the connection
     steps                          what has grown among the counters of the caller's node: {name: packets}
     tracked                        the connection in the node's table of connections
-    path                           first packets of the connection: {'at', 'source', 'target', 'flags', 'us', 'times'}, place by place
+    path                           first packets of the connection, place by place: {'at', 'source', 'target', 'flags', 'us',
+                                   'times'}
     passages                       each packet of the caller's that begins or ends something, and where it was seen:
                                    {'what', 'is_reply', 'seen': [{'at', 'source', 'target', 'us'}]}
     places                         all places, in the order of the way; pods of the same name in two namespaces are one
@@ -56,8 +57,8 @@ def questions(packets, arrived):
     for packet in packets:
         key = question_of(packet)
         if 'rcode' not in packet:
-            found.append((key, {'name': packet['name'], 'type': packet['type'], 'to': arrived.get(key), 'rcode': None, 'answers': [],
-                                'us': packet['us'], 'answered_us': None}))
+            found.append((key, {'name': packet['name'], 'type': packet['type'], 'to': arrived.get(key), 'rcode': None,
+                                'answers': [], 'us': packet['us'], 'answered_us': None}))
             continue
         asked = [each for its_key, each in found if its_key == key and each['rcode'] is None]
         if asked:

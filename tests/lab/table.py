@@ -64,11 +64,11 @@ def of_kind(objects, kind):
     return [each for each in objects if each['kind'] == kind]
 
 
-def unready(objects, address):
-    """The same with the endpoints at that address out of service."""
-    found = copy.deepcopy(objects)
+def unready(objects, pods):
+    """The same with the endpoints of these pods out of service."""
+    found, addresses = copy.deepcopy(objects), [[pod.address] for pod in pods]
     for endpoint in (endpoint for each in of_kind(found, 'EndpointSlice') for endpoint in each['endpoints']):
-        if endpoint['addresses'] == [address]:
+        if endpoint['addresses'] in addresses:
             endpoint['conditions']['ready'] = False
     return found
 
