@@ -171,7 +171,8 @@ class Node(Space):
 
     def forget(self, gone):
         """Takes connections over UDP to endpoints that are gone out of the table, as kube-proxy does: a client that asks again
-        from its old port would be led there still. gone: see proxy.gone(). Returns their number."""
+        from its old port would be led there still. Those over TCP end by themselves. gone: see proxy.gone(). Returns their
+        number."""
         lines = [line for service, port, endpoint in gone
                  for line in self.connections('udp', f'dst={service}', f'dport={port}', f'src={endpoint}')]
         with self.inside():

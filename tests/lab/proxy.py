@@ -55,11 +55,10 @@ def endpoints(objects, service, port):
 
 
 def gone(before, after):
-    """(address of the Service, port, address of the endpoint) of what UDP no longer leads to."""
+    """(address of a Service, its port, address of an endpoint) where that no longer leads to this."""
     def all_of(objects):
-        return {(service['spec']['clusterIP'], port['port'], address)
-                for service in of_kind(objects, 'Service') for port in service['spec']['ports'] if port['protocol'] == 'UDP'
-                for address, _ in endpoints(objects, service, port)}
+        return {(service['spec']['clusterIP'], port['port'], address) for service in of_kind(objects, 'Service')
+                for port in service['spec']['ports'] for address, _ in endpoints(objects, service, port)}
 
     return sorted(all_of(before) - all_of(after))
 
