@@ -5,7 +5,7 @@ import tempfile
 import time
 
 import report
-import svg
+from chart import chart
 from rig import SERVER_CPU, resident_mib
 from workloads import NAMESPACES
 
@@ -69,10 +69,9 @@ def charts(rows):
     """File name -> SVG."""
     def points(key):
         return [(r['services'], max(r[key], 0.1)) for r in rows]
-    return {'query-cost.svg': svg.chart('A query for one of so many Services', 'Services', 'ns of processor time',
-                                        {'svcdns, without the kernel': points('query_ns')}),
-            'table-times.svg': svg.chart('The table as a whole', 'Services, with one endpoint each', 'ms',
-                                         {'start': points('start_ms'), 'relist': points('relist_ms'),
-                                          'first snapshot': points('publish_ms')}, is_logarithmic=True),
-            'change-time.svg': svg.chart('From one change to the next snapshot', 'Services', 'µs',
-                                         {'svcdns': points('change_us')})}
+    return {'query-cost.svg': chart('A query for one of so many Services', 'Services', 'ns of processor time',
+                                    {'svcdns, without the kernel': points('query_ns')}),
+            'table-times.svg': chart('The table as a whole', 'Services, with one endpoint each', 'ms',
+                                     {'start': points('start_ms'), 'relist': points('relist_ms'),
+                                      'first snapshot': points('publish_ms')}, is_logarithmic=True),
+            'change-time.svg': chart('From one change to the next snapshot', 'Services', 'µs', {'svcdns': points('change_us')})}

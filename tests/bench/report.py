@@ -1,8 +1,6 @@
 """From readings to tables in Markdown, and into the document."""
 import math
-import re
 import statistics
-
 
 
 def percentile(values, p):
@@ -79,11 +77,3 @@ def plain_table(heads, rows):
 def merge(results, fresh):
     """What an earlier run has measured stays where the fresh one has nothing."""
     return {**results, **{name: {**results.get(name, {}), **servers} for name, servers in fresh.items()}}
-
-
-def replace_section(document, name, text):
-    """What stands between the lines <!-- begin NAME --> and <!-- end NAME -->."""
-    pattern = rf'(<!-- begin {re.escape(name)} -->\n).*?(<!-- end {re.escape(name)} -->)'
-    if not re.search(pattern, document, re.DOTALL):
-        raise RuntimeError(f'the document has no section {name}')
-    return re.sub(pattern, lambda found: f'{found[1]}{text}\n{found[2]}', document, flags=re.DOTALL)

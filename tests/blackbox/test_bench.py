@@ -22,7 +22,9 @@ PATIENCE = 120
 
 sys.path.insert(0, str(BENCH))
 
+import chart  # noqa: E402
 import curve  # noqa: E402
+import document  # noqa: E402
 import report  # noqa: E402
 import rig  # noqa: E402
 import svg  # noqa: E402
@@ -177,16 +179,16 @@ def test_results_of_other_workloads_and_servers_stay():
 
 def test_a_section_of_the_document_is_replaced():
     text = 'a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n<!-- begin y -->\ny\n<!-- end y -->\n'
-    replaced = report.replace_section(text, 'x', r'\1 new')
+    replaced = document.replace_section(text, 'x', r'\1 new')
     assert replaced == text.replace('old', r'\1 new')
     with pytest.raises(RuntimeError):
-        report.replace_section(text, 'z', 'new')
+        document.replace_section(text, 'z', 'new')
 
 
 def test_the_document_has_a_place_for_everything():
     text = (ROOT / 'docs/performance.md').read_text()
     for name in (*WORKLOADS, 'curve', 'memory', 'machine'):
-        report.replace_section(text, name, '')
+        document.replace_section(text, name, '')
 
 
 def rows(*sizes):
@@ -196,11 +198,11 @@ def rows(*sizes):
 
 def test_charts_are_well_formed_and_in_the_document():
     text = (ROOT / 'docs/performance.md').read_text()
-    for name, chart in curve.charts(rows(1000, 10_000, 100_000)).items():
-        root = xml.etree.ElementTree.fromstring(chart)
+    for name, picture in curve.charts(rows(1000, 10_000, 100_000)).items():
+        root = xml.etree.ElementTree.fromstring(picture)
         assert root.tag == '{http://www.w3.org/2000/svg}svg'
         assert len(root.findall('{*}polyline')) == len(root.findall('{*}circle')) / 3 >= 1
-        assert 'prefers-color-scheme: dark' in chart
+        assert 'prefers-color-scheme: dark' in picture
         assert f'(performance/{name})' in text
 
 
@@ -214,8 +216,8 @@ def test_axes_have_round_ticks(values, is_logarithmic, ticks):
 
 
 def test_text_in_charts_is_escaped():
-    chart = svg.chart('a < b & c', 'x', 'y', {'<line>': [(1, 1), (10, 2)]})
-    assert xml.etree.ElementTree.fromstring(chart).find('{*}title').text == 'a < b & c'
+    picture = chart.chart('a < b & c', 'x', 'y', {'<line>': [(1, 1), (10, 2)]})
+    assert xml.etree.ElementTree.fromstring(picture).find('{*}title').text == 'a < b & c'
 
 
 def test_what_load_generators_print_is_read():

@@ -2,14 +2,13 @@
 
     customer, upstream           the lab's own namespace: gateway and name server of the office, 192.168.50.1
       │ lan
-      ├── node-x eth0 192.168.50.11 ── cbr0 10.244.1.1/24 ── pods 10.244.1.x, svcdns among them
-      └── node-y eth0 192.168.50.12 ── cbr1 10.244.2.1/24 ── pods 10.244.2.x
+      ├── node-x eth0 192.168.50.11 ── cbr0 10.244.1.1/24 ── pods 10.244.1.x
+      └── node-y eth0 192.168.50.12 ── cbr1 10.244.2.1/24 ── pods 10.244.2.x: order, product, payment, and a svcdns, as on node-x
 
 Every pod has its address alone (/32) and sends everything to its node, also what is for a pod on the same bridge: so the node
 sees both directions of a connection, and turns the addresses of the answer back.
 """
 import contextlib
-import copy
 import ctypes
 import json
 import os
@@ -18,7 +17,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
+import conntrack
 import proxy
 import table
 import wire
@@ -29,7 +30,10 @@ GATEWAY = '192.168.50.1'
 HTTP_PORT = 8080
 TABLE = f'{FOLDER}/table.json'
 OUTSIDE = 'www.example.com'
+READY_PORT = 8181
+LAG = 0.2  # seconds until the nodes hear of a pod that is to end
 GRACE = 0.3  # seconds for the calls that a pod has still to answer when it is no longer an endpoint
+LAMEDUCK = '500ms'  # svcdns goes on for so long when it is to end: longer than the rules take to change
 PATIENCE = 60  # seconds before a wait is given up; nothing takes that long
 ENTER = '''hostname "$1" && mount --bind "$2/resolv.conf" /etc/resolv.conf && mount --bind "$2/hosts" /etc/hosts &&
 mount --bind "$2/nsswitch.conf" /etc/nsswitch.conf && ip link set lo up && echo open && exec cat'''
@@ -37,6 +41,10 @@ COREFILE = '''
 .:53 {
 	errors
 	log
+	health {
+		lameduck LAMEDUCK
+	}
+	ready
 	kubernetes cluster.local in-addr.arpa ip6.arpa {
 		table TABLE
 		pods insecure
@@ -112,7 +120,7 @@ class Space:
         return run(*self.command(*command), **options)
 
     def start(self, *command, **options):
-        return subprocess.Popen(self.command(*command), stdin=subprocess.DEVNULL, **options)
+        return subprocess.Popen(self.command(*command), **{'stdin': subprocess.DEVNULL, **options})
 
     def ip(self, *lines):
         """Several commands of ip(8) at once."""
@@ -161,6 +169,16 @@ class Node(Space):
         lines = self.run('cat', '/proc/net/nf_conntrack').stdout.splitlines()
         return [' '.join(line.split()[2:]) for line in lines if set(words) <= set(line.split())]
 
+    def forget(self, gone):
+        """Takes connections over UDP to endpoints that are gone out of the table, as kube-proxy does: a client that asks again
+        from its old port would be led there still. Those over TCP end by themselves. gone: see proxy.gone(). Returns their
+        number."""
+        lines = [line for service, port, endpoint in gone
+                 for line in self.connections('udp', f'dst={service}', f'dport={port}', f'src={endpoint}')]
+        with self.inside():
+            conntrack.forget(lines)
+        return len(lines)
+
 
 class Pod(Space):
     def __init__(self, manifest, node):
@@ -184,27 +202,43 @@ class Pod(Space):
 
 
 class Server:
-    """svcdns in its pod. Its log goes on from one start to the next."""
+    """svcdns in one of its pods. Its log goes on from one start to the next."""
 
     def __init__(self, program, pod):
-        self.program, self.pod, self.log = program, pod, f'{FOLDER}/svcdns.log'
+        self.program, self.pod, self.log = program, pod, f'{FOLDER}/{pod.name}.log'
         with open(f'{FOLDER}/Corefile', 'w', encoding='ascii') as file:
-            file.write(COREFILE.replace('TABLE', TABLE).replace('GATEWAY', GATEWAY))
+            file.write(COREFILE.replace('TABLE', TABLE).replace('GATEWAY', GATEWAY).replace('LAMEDUCK', LAMEDUCK))
         self.process = None
 
     def start(self):
         begun = len(self.lines())
         with open(self.log, 'a', encoding='utf-8') as log:
             self.process = self.pod.start(self.program, '-conf', f'{FOLDER}/Corefile', stdout=log, stderr=log)
-        eventually(lambda: self.process.poll() is not None or any(line.startswith('svcdns-') for line in self.lines()[begun:]),
-                   'svcdns')
+        eventually(lambda: self.process.poll() is not None or self.is_ready(), 'svcdns')
         if self.process.poll() is not None:
             raise RuntimeError(f'svcdns does not start: {" ".join(self.lines()[begun:])}')
 
-    def stop(self):
+    def is_ready(self):
+        """As kubelet finds it out."""
+        with contextlib.suppress(OSError), urllib.request.urlopen(f'http://{self.pod.address}:{READY_PORT}/ready', timeout=1):
+            return True
+        return False
+
+    def end(self):
+        """Tells it to end, which it does when its lameduck is over."""
         self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGCONT)  # if it hangs
+
+    def hang(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wait(self):
         if self.process.wait(PATIENCE):
             raise RuntimeError(f'svcdns has ended with {self.process.returncode}: {" ".join(self.lines()[-20:])}')
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
     def lines(self):
         with contextlib.suppress(FileNotFoundError), open(self.log, encoding='utf-8') as log:
@@ -227,8 +261,9 @@ class Cluster:
         self.program_proxy()
         self.upstream = None
         self.start_upstream()
-        self.dns = Server(program, next(pod for pod in self.pods if pod.app == 'kube-dns'))
-        self.dns.start()
+        self.dns = [Server(program, pod) for pod in self.pods if pod.app == 'kube-dns']
+        for server in self.dns:
+            server.start()
         self.serve()
 
     def connect(self):
@@ -255,18 +290,29 @@ class Cluster:
             wait_for_port(address, port)
 
     def replace(self, pod):
-        """What a rollout does to a pod: out of the endpoints, ended, begun, and back among them when it listens."""
-        whole, without = self.objects, copy.deepcopy(self.objects)
-        for endpoint in (endpoint for each in table.of_kind(without, 'EndpointSlice') for endpoint in each['endpoints']):
-            if endpoint['addresses'] == [pod.address]:
-                endpoint['conditions']['ready'] = False
-        self.change(without)
+        """What a rollout does to a pod: out of the endpoints, ended, begun, and back among them when it listens. Returns what change()
+        does."""
+        whole = self.objects
+        forgotten = self.change(table.unready(whole, [pod]))
         time.sleep(GRACE)
         pod.process.kill()
         pod.process.wait()
         pod.serve()
         wait_for_port(pod.address, HTTP_PORT)
         self.change(whole)
+        return forgotten
+
+    def restart(self, server):
+        """What a rollout does to a svcdns: it is told to end, the nodes hear of that a little later, and of its being back when
+        it is ready. Returns what change() does."""
+        whole = self.objects
+        server.end()
+        time.sleep(LAG)
+        forgotten = self.change(table.unready(whole, [server.pod]))
+        server.wait()
+        server.start()
+        self.change(whole)
+        return forgotten
 
     def start_upstream(self):
         self.upstream = subprocess.Popen([sys.executable, f'{HERE}/outside.py', GATEWAY, OUTSIDE, GATEWAY],
@@ -282,18 +328,27 @@ class Cluster:
             node.run('nft', '-f', '-', input=proxy.ruleset(self.objects))
 
     def change(self, objects):
-        """Another table, for svcdns and the nodes."""
-        self.objects = objects
+        """Another table, for svcdns and the nodes. Returns the number of connections that the nodes have forgotten."""
+        gone, self.objects = proxy.gone(self.objects, objects), objects
         table.write(TABLE, objects)
         self.program_proxy()
+        return sum(node.forget(gone) for node in self.nodes)
+
+    def stop_dns(self, servers):
+        for server in servers:
+            server.end()
+        for server in servers:
+            server.wait()
 
     def close(self):
         """What is worth to be ended in order. The rest goes with its namespaces."""
-        if self.dns.process.poll() is None:
-            self.dns.stop()
+        self.stop_dns([server for server in self.dns if server.process.poll() is None])
 
     def pod(self, app, node, namespace='default'):
-        return next(pod for pod in self.pods if (pod.app, pod.node.name, pod.namespace) == (app, node, namespace))
+        return next(pod for pod in self.replicas(app, namespace) if pod.node.name == node)
+
+    def replicas(self, app, namespace='default'):
+        return [pod for pod in self.pods if (pod.app, pod.namespace) == (app, namespace)]
 
 
 def wait_for_port(address, port):

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """A steady load from a pod: load.py URL RATE COUNT. A call is due every 1/RATE seconds, whether or not others have ended. One
-that fails is tried once more after a pause, as a client with one retry does. Ends with a line of JSON: see steady() in lab."""
+that fails is tried once more after a pause, as a client with one retry does. After COUNT it goes on until its input ends. Then
+there is a line of JSON: see steady() in lab."""
 import collections
 import concurrent.futures
+import itertools
 import json
+import select
 import sys
 import time
 
@@ -11,28 +14,39 @@ from service import call
 
 THREADS = 100
 PAUSE = 2  # seconds before the second try
+RESOLVER = 5  # seconds before glibc asks again for what was lost
+
+
+def timed_call(url):
+    begun = time.monotonic()
+    return {'error': call(url).get('error'), 'seconds': time.monotonic() - begun}
 
 
 def call_twice(url):
-    """The errors of the tries, none for a call that went well at once."""
-    first = call(url).get('error')
-    if not first:
-        return []
-    time.sleep(PAUSE)
-    second = call(url).get('error')
-    return [first, second] if second else [first]
+    """The tries: one for a call that went well at once."""
+    tries = [timed_call(url)]
+    if tries[0]['error']:
+        time.sleep(PAUSE)
+        tries.append(timed_call(url))
+    return tries
+
+
+def is_told_to_end():
+    return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 def load(url, rate, count):
     begun, under_way = time.monotonic(), []
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        for number in range(count):
+        for number in itertools.takewhile(lambda number: number < count or not is_told_to_end(), itertools.count()):
             time.sleep(max(0, begun + number / rate - time.monotonic()))
             under_way.append(pool.submit(call_twice, url))
     ended = [each.result() for each in under_way]
-    return {'url': url, 'calls': count, 'seconds': round(time.monotonic() - begun, 2), 'retried': sum(map(bool, ended)),
-            'lost': sum(len(errors) == 2 for errors in ended),
-            'errors': collections.Counter(error for errors in ended for error in errors)}
+    errors = [each['error'] for tries in ended for each in tries if each['error']]
+    return {'url': url, 'calls': len(ended), 'seconds': round(time.monotonic() - begun, 2),
+            'slow': sum(max(each['seconds'] for each in tries) >= RESOLVER for tries in ended),
+            'retried': sum(len(tries) == 2 for tries in ended), 'lost': sum(bool(tries[-1]['error']) for tries in ended),
+            'errors': collections.Counter(errors)}
 
 
 if __name__ == '__main__':

@@ -54,6 +54,15 @@ def endpoints(objects, service, port):
             for its_port in each['ports'] if its_port['name'] == port['name']]
 
 
+def gone(before, after):
+    """(address of a Service, its port, address of an endpoint) where that no longer leads to this."""
+    def all_of(objects):
+        return {(service['spec']['clusterIP'], port['port'], address) for service in of_kind(objects, 'Service')
+                for port in service['spec']['ports'] for address, _ in endpoints(objects, service, port)}
+
+    return sorted(all_of(before) - all_of(after))
+
+
 def endpoint_chain(name, proto, address, port):
     return f'''	chain {name} {{
 		ip saddr {address} meta mark set {MARK}

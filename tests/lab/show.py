@@ -10,12 +10,12 @@ def rows(title, lines, nothing):
 
 def question(each):
     answer = ' '.join([each['rcode'] or 'no answer', *each['answers']])
-    return f'{each["type"]:<5}{each["name"]:<62} {answer}'
+    return f'{each["type"]:<5}{each["name"]:<62} {each["to"] or "nobody"}: {answer}'
 
 
 def hop(each):
     again = f'  ({each["times"]} times)' if each['times'] > 1 else ''
-    return f'{each["at"]:<38}{each["source"]:>20} > {each["target"]:<18} {each["flags"]}{again}'
+    return f'{each["us"]:>8} µs  {each["at"]:<36}{each["source"]:>18} > {each["target"]:<18} {each["flags"]}{again}'
 
 
 def outcome(found):
@@ -30,7 +30,7 @@ def show(found):
     print(f'== {found["pod"]} on {found["node"]} calls {found["url"]}')
     rows('/etc/resolv.conf of the pod', found['resolv_conf'], 'empty')
     rows('questions on its eth0, and the answers', map(question, found['questions']), 'none')
-    rows('what svcdns has logged', found['log'], 'nothing')
+    rows('what svcdns has logged', (f'{pod}: {line}' for pod, lines in found['log'].items() for line in lines), 'nothing')
     if 'pod_route' in found:
         rows('the way out of the pod', [found['pod_route']], '')
     rows('counters of nftables on its node that have grown', (f'{n:>3}  {name}' for name, n in found['steps'].items()), 'none')

@@ -1,12 +1,13 @@
-"""The table of the laboratory, as manifests: a part of zones/shop.yaml, with the same addresses, and svcdns in a pod.
+"""The table of the laboratory, as manifests: a part of zones/shop.yaml, with the same addresses, and svcdns in two pods.
 
 svcdns and the stand-in of kube-proxy read the same file of it. It is JSON, which manifests may be, because Python's standard
 library reads that and not YAML.
 """
+import copy
 import json
 import os
 
-DNS_IP, DNS_POD = '10.96.0.10', ('coredns-x4', 'node-x', '10.244.1.53')
+DNS_IP, DNS_PODS = '10.96.0.10', [('coredns-x4', 'node-x', '10.244.1.53'), ('coredns-y4', 'node-y', '10.244.2.53')]
 NODE_PORT = 30080  # order-service's, on every node
 SERVICES = {'order': 1, 'product': 2, 'payment': 3}
 NAMESPACES = {'default': 1, 'shop': 2}
@@ -55,12 +56,21 @@ def manifests():
                            [('http', 'TCP', 80, 8080)], pods,
                            NODE_PORT if (name, namespace) == ('order', 'default') else None)
     found += group('kube-dns', 'kube-system', DNS_IP, {'k8s-app': 'kube-dns'},
-                   [('dns', 'UDP', 53, 53), ('dns-tcp', 'TCP', 53, 53)], [DNS_POD])
+                   [('dns', 'UDP', 53, 53), ('dns-tcp', 'TCP', 53, 53)], DNS_PODS)
     return found
 
 
 def of_kind(objects, kind):
     return [each for each in objects if each['kind'] == kind]
+
+
+def unready(objects, pods):
+    """The same with the endpoints of these pods out of service."""
+    found, addresses = copy.deepcopy(objects), [[pod.address] for pod in pods]
+    for endpoint in (endpoint for each in of_kind(found, 'EndpointSlice') for endpoint in each['endpoints']):
+        if endpoint['addresses'] in addresses:
+            endpoint['conditions']['ready'] = False
+    return found
 
 
 def is_called(each, name, namespace='default'):

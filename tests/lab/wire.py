@@ -4,8 +4,10 @@ import socket
 import struct
 
 ETH_P_ALL, ETH_P_IP, ETH_HEADER = 3, 0x0800, 14
+SO_TIMESTAMPNS = 35  # which Python has no name for; the message has the same number
 BUFFER = 1 << 22  # octets: of one call, all of it
-OUTGOING = 4  # PACKET_OUTGOING
+TIMESPEC = struct.Struct('@ll')
+CONTROL = socket.CMSG_SPACE(TIMESPEC.size)
 TYPES = {1: 'A', 5: 'CNAME', 28: 'AAAA', 33: 'SRV'}
 RCODES = {0: 'NOERROR', 2: 'SERVFAIL', 3: 'NXDOMAIN', 5: 'REFUSED'}
 FLAGS = {0x02: 'SYN', 0x12: 'SYN,ACK', 0x04: 'RST', 0x14: 'RST,ACK'}  # of the packets that tell how a connection begins
@@ -18,24 +20,33 @@ class Tap:
         with space.inside():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.bind((device, ETH_P_ALL))
 
     def packets(self):
-        """Those that came since the last time, decoded."""
+        """Those that came since the last time, decoded, each with its time in ns, by the kernel's clock."""
         found = []
         with contextlib.suppress(BlockingIOError):
             while True:
-                frame = self.socket.recv(65535, socket.MSG_DONTWAIT)
-                if int.from_bytes(frame[12:ETH_HEADER], 'big') == ETH_P_IP:
-                    found.append(decode(frame[ETH_HEADER:]))
-        return [packet for packet in found if packet]
+                frame, control, _, _ = self.socket.recvmsg(65535, CONTROL, socket.MSG_DONTWAIT)
+                packet = decode(frame[ETH_HEADER:]) if int.from_bytes(frame[12:ETH_HEADER], 'big') == ETH_P_IP else None
+                if packet:
+                    found.append({**packet, 'time': time_of(control)})
+        return found
 
     def close(self):
         self.socket.close()
 
 
+def time_of(control):
+    seconds, nanoseconds = next(TIMESPEC.unpack(value) for level, kind, value in control
+                                if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS))
+    return seconds * 10 ** 9 + nanoseconds
+
+
 def decode(packet):
-    """A dict with `kind`: dns, tcp or icmp; None for what is none of them, or goes on with what had begun."""
+    """A dict with `kind`: dns, tcp, http (a request's or reply's first line) or icmp; None for what is none of them, or goes on
+    with what had begun."""
     header = (packet[0] & 15) * 4
     protocol, source, target = packet[9], socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
     body = packet[header:]
@@ -49,6 +60,10 @@ def decode(packet):
         return {'kind': 'dns', **ends, **dns(body[8:])}
     if protocol == socket.IPPROTO_TCP and body[13] & 0x3f in FLAGS:
         return {'kind': 'tcp', **ends, 'flags': FLAGS[body[13] & 0x3f]}
+    if protocol == socket.IPPROTO_TCP:
+        payload = body[(body[12] >> 4) * 4:]
+        if payload.startswith((b'GET ', b'HTTP/')):
+            return {'kind': 'http', **ends, 'line': payload.split(b'\r\n')[0].decode('latin1')}
     return None
 
 

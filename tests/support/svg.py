@@ -1,12 +1,10 @@
-"""Charts of lines as SVG, readable on light and on dark ground, without any library.
+"""Pictures as SVG, readable on light and on dark ground, without any library: a frame, text, and axes.
 
-    chart('Title', 'Services', 'ns', {'a query': [(1000, 280.0), (10000, 310.0)]})
+    picture('Title', 640, 360, [text(10, 20, 'a < b'), '<circle class="f0" cx="10" cy="40" r="3"/>'])
 """
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 640, 360
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 64, 56
 STYLE = '''
   text { font: 13px system-ui, sans-serif; fill: #333 }
   .title { font-size: 15px; font-weight: 600 }
@@ -57,42 +55,13 @@ class Axis:
 
 
 def text(x, y, content, anchor='middle', kind=''):
+    """kind: class names of STYLE, or of the picture's own."""
+    kind = f' class="{kind}"' if kind else ''
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}>{escape(content)}</text>'
 
 
-def grid(across, up):
-    for tick in up.ticks:
-        y = up.place(tick)
-        yield f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>'
-        yield text(LEFT - 8, y + 4, short(tick), 'end')
-    for tick in across.ticks:
-        yield text(across.place(tick), HEIGHT - BOTTOM + 20, short(tick))
-
-
-def line(points, number, across, up):
-    places = [(across.place(x), up.place(y)) for x, y in points]
-    yield f'<polyline class="line c{number}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>'
-    for (x, y), (_, value) in zip(places, points):
-        yield f'<circle class="f{number}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{value:g}</title></circle>'
-
-
-def legend(names):
-    x = LEFT
-    for number, name in enumerate(names):
-        yield f'<rect class="f{number}" x="{x}" y="40" width="12" height="12"/>'
-        yield text(x + 18, 51, name, 'start')
-        x += 30 + 8 * len(name)
-
-
-def chart(title, across_title, up_title, lines, is_logarithmic=False):
-    """lines: name -> [(x, y)], up to four of them; x is logarithmic, y where it is said. All values are above 0."""
-    points = [point for line_points in lines.values() for point in line_points]
-    across = Axis([x for x, _ in points], LEFT, WIDTH - RIGHT, True)
-    up = Axis([y for _, y in points], HEIGHT - BOTTOM, TOP, is_logarithmic)
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">', f'<title>{escape(title)}</title>',
-             f'<style>{STYLE}\n</style>', f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
-             text(LEFT, 26, f'{title}, {up_title}', 'start', ' class="title"'), *legend(lines), *grid(across, up),
-             text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, across_title)]
-    for number, line_points in enumerate(lines.values()):
-        parts += line(line_points, number, across, up)
-    return '\n'.join([*parts, '</svg>\n'])
+def picture(title, width, height, parts, style=''):
+    """title: what a reader gets who cannot see it. style: rules besides STYLE."""
+    return '\n'.join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">', f'<title>{escape(title)}</title>',
+        f'<style>{STYLE}{style}\n</style>', f'<rect class="ground" width="{width}" height="{height}" rx="6"/>', *parts, '</svg>\n'])
