@@ -54,6 +54,11 @@ def endpoints(objects, service, port):
             for its_port in each['ports'] if its_port['name'] == port['name']]
 
 
+def has_address(service):
+    """Not a headless one, nor an ExternalName: there is nothing to be done for those."""
+    return service['spec'].get('clusterIP', 'None') != 'None'
+
+
 def endpoint_chain(name, proto, address, port):
     return f'''	chain {name} {{
 		ip saddr {address} meta mark set {MARK}
@@ -76,7 +81,7 @@ def short(*words):
 def ruleset(objects):
     """Text for `nft -f -`: it replaces what was there in one transaction."""
     counters, chains, jumps, node_ports, refused = [], [], [], [], []
-    for service in of_kind(objects, 'Service'):
+    for service in filter(has_address, of_kind(objects, 'Service')):
         meta, address = service['metadata'], service['spec']['clusterIP']
         for port in service['spec']['ports']:
             name, proto = short(meta['namespace'], meta['name'], port['name']), port['protocol'].lower()
