@@ -37,18 +37,18 @@ class Watch:
             tap.close()
 
 
-def questions(packets):
-    """Those of the caller, each with its answer."""
+def questions(packets, keys=('name', 'type', 'rcode', 'answers')):
+    """Those of the caller, each with its answer. `waited`: nothing else was under way when it was sent."""
     found = []
     for packet in packets:
         if 'rcode' not in packet:
-            found.append({**packet, 'rcode': None, 'answers': []})
+            found.append({**packet, 'rcode': None, 'answers': [], 'waited': all(each['rcode'] for each in found)})
             continue
         asked = [each for each in found if each['rcode'] is None
                  and all(each[key] == packet[key] for key in ('id', 'name', 'type')) and each['source'] == packet['target']]
         if asked:
             asked[0].update(rcode=packet['rcode'], answers=packet['answers'])
-    return [{key: each[key] for key in ('name', 'type', 'rcode', 'answers')} for each in found]
+    return [{key: each[key] for key in keys} for each in found]
 
 
 def path(seen):
