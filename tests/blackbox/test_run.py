@@ -96,3 +96,24 @@ def test_a_configuration_that_is_refused(room, tmp_path):
     done = room.run(ROOT / 'run', tmp_path / 'mine')
     assert (done.returncode, done.stdout) == (1, '')
     assert done.stderr == f"{tmp_path}/mine:2 - Error during parsing: Unknown directive 'nothing'\n"
+
+
+def would_install(folder, *command):
+    """The packages, on a machine that has none and may not install any."""
+    folder.mkdir()
+    for program in 'dpkg-query', 'apt-get', 'tee', 'sudo':
+        (folder / program).symlink_to('/bin/false')
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE,
+                          env={**os.environ, 'PATH': f'{folder}:{os.environ["PATH"]}'})
+    assert done.returncode and done.stdout.startswith('installing: '), done.stderr
+    return set(done.stdout.split()[1:])
+
+
+def test_what_is_installed(tmp_path):
+    """What serving needs for ./run, what namespaces take besides for ./run lab, and all for ./check."""
+    run, laboratory = would_install(tmp_path / 'run', ROOT / 'run'), would_install(tmp_path / 'lab', ROOT / 'run', 'lab')
+    check = would_install(tmp_path / 'check', ROOT / 'tests/check/install', 'check')
+    assert run < laboratory < check
+    assert {'gcc', 'libuv1-dev'} <= run
+    assert laboratory - run == {'nftables', 'iproute2', 'procps', 'util-linux', 'hostname', 'python3'}
+    assert {'clang', 'strace', 'musl-tools'} <= check - laboratory and not check & {'check', 'lab', 'systemd-resolved'}

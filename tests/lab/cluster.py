@@ -315,7 +315,7 @@ class Cluster:
         return forgotten
 
     def start_upstream(self):
-        self.upstream = subprocess.Popen([sys.executable, f'{HERE}/outside.py', GATEWAY, OUTSIDE, GATEWAY],
+        self.upstream = subprocess.Popen([sys.executable, f'{HERE}/outside.py', GATEWAY, GATEWAY, OUTSIDE, table.OUTSIDE_NAME],
                                          stdin=subprocess.DEVNULL)
         eventually(lambda: ask(GATEWAY, OUTSIDE) == [GATEWAY], 'the name server of the office')
 

@@ -2,7 +2,7 @@
 
     pod, node, url, outcome        who called what, and what it got: see service.py
     resolv_conf                    lines, of the caller's pod
-    questions                      on the wire of the caller: {'name', 'type', 'to', 'rcode', 'answers', 'us', 'answered_us'};
+    questions                      on the wire of the caller, each with the keys of ASKED;
                                    to: the pod with svcdns at which it arrived, or None; rcode, answered_us None: no answer came
     log                            what each svcdns wrote meanwhile: {pod: lines}
     pod_route, node_route          `ip route get` for the ClusterIP in the pod, for where the node sends the connection
@@ -21,6 +21,8 @@ import contextlib
 
 from cluster import eventually
 from wire import Tap
+
+ASKED = 'name', 'type', 'to', 'rcode', 'answers', 'us', 'answered_us'
 
 
 class Watch:
@@ -51,19 +53,20 @@ def question_of(packet):
     return (*(packet[key] for key in ('id', 'name', 'type')), packet['target' if 'rcode' in packet else 'source'])
 
 
-def questions(packets, arrived):
-    """Those of the caller, each with its answer. arrived: question -> pod"""
+def questions(packets, keys):
+    """Those of the caller, each with its answer: `rcode`, `answers`, `answered_us`, which are empty where there is none, and
+    `waited`: nothing else was under way when it was sent."""
     found = []
     for packet in packets:
         key = question_of(packet)
         if 'rcode' not in packet:
-            found.append((key, {'name': packet['name'], 'type': packet['type'], 'to': arrived.get(key), 'rcode': None,
-                                'answers': [], 'us': packet['us'], 'answered_us': None}))
+            found.append((key, {**packet, 'rcode': None, 'answers': [], 'answered_us': None,
+                                'waited': all(each['rcode'] for _, each in found)}))
             continue
         asked = [each for its_key, each in found if its_key == key and each['rcode'] is None]
         if asked:
-            asked[0].update(rcode=packet['rcode'], answers=packet['answers'], answered_us=packet['us'])
-    return [each for _, each in found]
+            asked[0].update(rcode=packet['rcode'], answers=packet['answers'], answered_us=packet.get('us'))
+    return [{key: each[key] for key in keys} for _, each in found]
 
 
 def arrivals(cluster, seen):
@@ -132,7 +135,8 @@ def observe(cluster, pod, url):
         outcome, = pod.call(url)
         seen = watch.read()
     mine = seen[0][1]
-    asked = questions([packet for packet in mine if packet['kind'] == 'dns'], arrivals(cluster, seen))
+    arrived = arrivals(cluster, seen)
+    asked = questions([{**packet, 'to': arrived.get(question_of(packet))} for packet in mine if packet['kind'] == 'dns'], ASKED)
     answered = sum(each['rcode'] is not None for each in asked)
 
     def log():

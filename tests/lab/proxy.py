@@ -58,9 +58,14 @@ def gone(before, after):
     """(address of a Service, its port, address of an endpoint) where that no longer leads to this."""
     def all_of(objects):
         return {(service['spec']['clusterIP'], port['port'], address) for service in of_kind(objects, 'Service')
-                for port in service['spec']['ports'] for address, _ in endpoints(objects, service, port)}
+                if has_address(service) for port in service['spec']['ports'] for address, _ in endpoints(objects, service, port)}
 
     return sorted(all_of(before) - all_of(after))
+
+
+def has_address(service):
+    """Not a headless one, nor an ExternalName: there is nothing to be done for those."""
+    return service['spec'].get('clusterIP', 'None') != 'None'
 
 
 def endpoint_chain(name, proto, address, port):
@@ -85,7 +90,7 @@ def short(*words):
 def ruleset(objects):
     """Text for `nft -f -`: it replaces what was there in one transaction."""
     counters, chains, jumps, node_ports, refused = [], [], [], [], []
-    for service in of_kind(objects, 'Service'):
+    for service in filter(has_address, of_kind(objects, 'Service')):
         meta, address = service['metadata'], service['spec']['clusterIP']
         for port in service['spec']['ports']:
             name, proto = short(meta['namespace'], meta['name'], port['name']), port['protocol'].lower()

@@ -29,6 +29,8 @@ def call(url):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'  # a connection is kept for as long as the client wants
+
     def do_GET(self):  # pylint: disable=invalid-name
         target = urllib.parse.urlsplit(self.path)
         body = {'service': self.server.service, 'pod': socket.gethostname(), 'node': self.server.node,

@@ -43,3 +43,18 @@ def show(found):
                                            for each in found['refusals']), '')
     rows('what the caller got', [outcome(found)], '')
     print()
+
+
+def show_clients(found):
+    """A row for each kind of name, a column for each client: how many questions it has asked, and whether it found the name."""
+    print(f'== questions asked under options {found["options"]}; "no": not found; ".": it cannot be asked')
+    rows('/etc/resolv.conf of the pod', found['resolv_conf'], 'empty')
+    clients = list(dict.fromkeys(case['client'] for case in found['cases']))
+    names = {case['kind']: case['name'] for case in found['cases']}
+    cells = {(case['kind'], case['client']): f'{"" if case["found"] else "no "}{len(case["questions"])}' for case in found['cases']}
+    print(f'\n{"":<70}' + ''.join(f'{client:>13}' for client in clients))
+    for kind, name in names.items():
+        print(f'{kind:<17}{name:<53}' + ''.join(f'{cells.get((kind, client), "."):>13}' for client in clients))
+    for client, why in found['missing'].items():
+        print(f'{client}: {why}')
+    print()

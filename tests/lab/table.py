@@ -11,6 +11,8 @@ DNS_IP, DNS_PODS = '10.96.0.10', [('coredns-x4', 'node-x', '10.244.1.53'), ('cor
 NODE_PORT = 30080  # order-service's, on every node
 SERVICES = {'order': 1, 'product': 2, 'payment': 3}
 NAMESPACES = {'default': 1, 'shop': 2}
+STOCK_DB = [('stock-db-0', 'node-x', '10.244.1.50'), ('stock-db-1', 'node-y', '10.244.2.51'), ('stock-db-2', 'node-x', '10.244.1.52')]
+OUTSIDE_NAME = 'example.com'  # exchange-rates stands for it
 NODES = {'node-x': 1, 'node-y': 2}
 
 
@@ -23,12 +25,19 @@ def service(name, namespace, address, selector, ports, node_port=None):
                      'selector': selector, 'ports': ports}}
 
 
+def external_name(name, namespace, target):
+    return {'apiVersion': 'v1', 'kind': 'Service', 'metadata': {'name': name, 'namespace': namespace},
+            'spec': {'type': 'ExternalName', 'externalName': target}}
+
+
 def slice_of(service, pods):
+    """Behind a headless Service each pod has a name of its own."""
+    is_headless = service['spec']['clusterIP'] == 'None'
     meta, ports = service['metadata'], service['spec']['ports']
     return {'apiVersion': 'discovery.k8s.io/v1', 'kind': 'EndpointSlice', 'addressType': 'IPv4',
             'metadata': {'name': f'{meta["name"]}-1', 'namespace': meta['namespace'],
                          'labels': {'kubernetes.io/service-name': meta['name']}},
-            'endpoints': [{'addresses': [address], 'conditions': {'ready': True}, 'nodeName': node,
+            'endpoints': [{'addresses': [address], 'conditions': {'ready': True}, 'nodeName': node, **({'hostname': name} if is_headless else {}),
                            'targetRef': {'kind': 'Pod', 'name': name, 'namespace': meta['namespace']}}
                           for name, node, address in pods],
             'ports': [{'name': p['name'], 'protocol': p['protocol'], 'port': p['targetPort']} for p in ports]}
@@ -55,6 +64,8 @@ def manifests():
             found += group(f'{name}-service-svc', namespace, f'10.96.{tens}0.{ones}', {'app': f'{name}-service'},
                            [('http', 'TCP', 80, 8080)], pods,
                            NODE_PORT if (name, namespace) == ('order', 'default') else None)
+    found += group('stock-db', 'default', 'None', {'app': 'stock-db'}, [('postgres', 'TCP', 5432, 5432)], STOCK_DB)
+    found.append(external_name('exchange-rates', 'default', OUTSIDE_NAME))
     found += group('kube-dns', 'kube-system', DNS_IP, {'k8s-app': 'kube-dns'},
                    [('dns', 'UDP', 53, 53), ('dns-tcp', 'TCP', 53, 53)], DNS_PODS)
     return found

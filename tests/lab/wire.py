@@ -9,6 +9,7 @@ BUFFER = 1 << 22  # octets: of one call, all of it
 TIMESPEC = struct.Struct('@ll')
 CONTROL = socket.CMSG_SPACE(TIMESPEC.size)
 TYPES = {1: 'A', 5: 'CNAME', 28: 'AAAA', 33: 'SRV'}
+OPT = b'\0\0\x29'  # a record of the root's, of type 41
 RCODES = {0: 'NOERROR', 2: 'SERVFAIL', 3: 'NXDOMAIN', 5: 'REFUSED'}
 FLAGS = {0x02: 'SYN', 0x12: 'SYN,ACK', 0x04: 'RST', 0x14: 'RST,ACK'}  # of the packets that tell how a connection begins
 UNREACHABLE = {0: 'network', 1: 'host', 3: 'port', 13: 'by rule'}
@@ -29,9 +30,8 @@ class Tap:
         with contextlib.suppress(BlockingIOError):
             while True:
                 frame, control, _, _ = self.socket.recvmsg(65535, CONTROL, socket.MSG_DONTWAIT)
-                packet = decode(frame[ETH_HEADER:]) if int.from_bytes(frame[12:ETH_HEADER], 'big') == ETH_P_IP else None
-                if packet:
-                    found.append({**packet, 'time': time_of(control)})
+                if int.from_bytes(frame[12:ETH_HEADER], 'big') == ETH_P_IP:
+                    found += [{**packet, 'time': time_of(control)} for packet in decode(frame[ETH_HEADER:])]
         return found
 
     def close(self):
@@ -45,33 +45,46 @@ def time_of(control):
 
 
 def decode(packet):
-    """A dict with `kind`: dns, tcp, http (a request's or reply's first line) or icmp; None for what is none of them, or goes on
+    """Dicts with `kind`: dns, tcp, http (a request's or reply's first line) or icmp; none for what is none of them, or goes on
     with what had begun."""
-    header = (packet[0] & 15) * 4
+    header, size = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], 'big')
     protocol, source, target = packet[9], socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
-    body = packet[header:]
+    body = packet[header:size]  # without what fills the frame up
     if protocol == socket.IPPROTO_ICMP:
         return icmp(source, target, body)
     ports = dict(zip(('source', 'target'), struct.unpack('!HH', body[:4]))) if len(body) >= 4 else {}
     if not ports:
-        return None
+        return []
     ends = {'source': f'{source}:{ports["source"]}', 'target': f'{target}:{ports["target"]}'}
     if protocol == socket.IPPROTO_UDP and 53 in ports.values():
-        return {'kind': 'dns', **ends, **dns(body[8:])}
-    if protocol == socket.IPPROTO_TCP and body[13] & 0x3f in FLAGS:
-        return {'kind': 'tcp', **ends, 'flags': FLAGS[body[13] & 0x3f]}
-    if protocol == socket.IPPROTO_TCP:
-        payload = body[(body[12] >> 4) * 4:]
-        if payload.startswith((b'GET ', b'HTTP/')):
-            return {'kind': 'http', **ends, 'line': payload.split(b'\r\n')[0].decode('latin1')}
-    return None
+        return [{'kind': 'dns', 'over': 'udp', **ends, **dns(body[8:])}]
+    if protocol != socket.IPPROTO_TCP:
+        return []
+    if body[13] & 0x3f in FLAGS:
+        return [{'kind': 'tcp', **ends, 'flags': FLAGS[body[13] & 0x3f]}]
+    payload = body[(body[12] >> 4) * 4:]
+    if 53 in ports.values():
+        return [{'kind': 'dns', 'over': 'tcp', **ends, **dns(message)} for message in framed(payload)]
+    if payload.startswith((b'GET ', b'HTTP/')):
+        return [{'kind': 'http', **ends, 'line': payload.split(b'\r\n')[0].decode('latin1')}]
+    return []
+
+
+def framed(stream):
+    """The messages of a segment of DNS over TCP. Here, each is in one segment as a whole."""
+    found = []
+    while len(stream) > 2:
+        end = 2 + int.from_bytes(stream[:2], 'big')
+        found.append(stream[2:end])
+        stream = stream[end:]
+    return found
 
 
 def icmp(source, target, body):
     if body[0] != 3:
-        return None
-    return {'kind': 'icmp', 'source': source, 'target': target, 'unreachable': UNREACHABLE.get(body[1], f'code {body[1]}'),
-            'about': socket.inet_ntoa(body[24:28])}  # what the packet was for that it answers
+        return []
+    return [{'kind': 'icmp', 'source': source, 'target': target, 'unreachable': UNREACHABLE.get(body[1], f'code {body[1]}'),
+             'about': socket.inet_ntoa(body[24:28])}]  # what the packet was for that it answers
 
 
 def name_at(message, at):
@@ -96,7 +109,8 @@ def question(message):
 def dns(message):
     name, kind, at = question(message)
     flags, _, answers = struct.unpack('!HHH', message[2:8])
-    found = {'id': int.from_bytes(message[:2], 'big'), 'name': name + '.', 'type': TYPES.get(kind, str(kind))}
+    found = {'id': int.from_bytes(message[:2], 'big'), 'name': name + '.', 'type': TYPES.get(kind, str(kind)),
+             'edns': message[at:at + 3] == OPT}  # of a question, which has no other record
     if flags & 0x8000:
         found.update(rcode=RCODES.get(flags & 15, str(flags & 15)), answers=addresses(message, at, answers))
     return found
