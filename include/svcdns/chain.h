@@ -26,6 +26,9 @@ void chain_lay_out(struct chain *chain);
 /* Calls look_ahead() of all its plugins for request, whose chain is set. */
 void chain_look_ahead(struct request *request, unsigned step);
 
+/* Whether the plugins from link `first` on would surely answer NXDOMAIN; see request_is_ruled_out(). */
+bool chain_rules_out(struct request *request, unsigned first);
+
 /* Serves request from link `from` on, downwards and up again to the top. */
 enum verdict chain_serve(struct request *request, const struct chain *chain, unsigned from);
 

@@ -33,7 +33,8 @@ struct plugin {
 	 * request->is_foreseen. For children there is step 0 at most. */
 	void (*look_ahead)(void *self, struct request *request, unsigned step);
 	/* Whether it can tell without serve(), and for less, that it would answer NXDOMAIN; after look_ahead() for this
-	 * request. Plugins that try one name after the other ask so (request_is_ruled_out()). False: not known. */
+	 * request, which a plugin that has this has, too. Plugins that try one name after the other ask so
+	 * (request_is_ruled_out()). False: not known. */
 	bool (*rules_out)(void *self, struct request *request);
 	enum verdict (*serve)(void *self, struct request *request);           /* way down; NULL: not part of the chain */
 	enum verdict (*resume)(void *self, struct request *request, struct request *child);   /* request_ask_below() */

@@ -29,17 +29,43 @@ void *request_state(struct request *request)
 	return request->state + request->chain->links[request->position].state;
 }
 
+static void look_ahead(struct request *request, unsigned position, unsigned step)
+{
+	const struct link *link = &request->chain->links[position];
+
+	request->position = position;
+	link->plugin->look_ahead(link->self, request, step);
+}
+
 void chain_look_ahead(struct request *request, unsigned step)
 {
 	const struct chain *chain = request->chain;
 
-	for (unsigned i = 0; i < chain->looking_count; i++) {
-		const struct link *link = &chain->links[chain->looking[i]];
-
-		request->position = chain->looking[i];
-		link->plugin->look_ahead(link->self, request, step);
-	}
+	for (unsigned i = 0; i < chain->looking_count; i++)
+		look_ahead(request, chain->looking[i], step);
 	request->is_foreseen = true;
+}
+
+/* The first plugin that has names of its own can tell, or nobody. The others look ahead when it does not. */
+bool chain_rules_out(struct request *request, unsigned first)
+{
+	const struct chain *chain = request->chain;
+	const struct link *link = &chain->links[first], *end = &chain->links[chain->count];
+	unsigned decider;
+
+	while (link < end && link->plugin->passes_on)
+		link++;
+	if (link == end || !link->plugin->rules_out)
+		return false;
+	decider = (unsigned)(link - chain->links);
+	look_ahead(request, decider, 0);
+	if (link->plugin->rules_out(link->self, request))
+		return true;
+	for (unsigned i = 0; i < chain->looking_count; i++)
+		if (chain->looking[i] != decider)
+			look_ahead(request, chain->looking[i], 0);
+	request->is_foreseen = true;
+	return false;
 }
 
 bool request_find_label(const struct request *request, const char *label, char ret[METADATA_MAX])

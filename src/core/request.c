@@ -162,20 +162,10 @@ enum verdict request_ask_server(struct request *child)
 	return ask(child, route->chain, 0);
 }
 
-/* The first plugin below that has names of its own can tell, or nobody. */
 bool request_is_ruled_out(struct request *candidate)
 {
-	const struct chain *chain = candidate->parent->chain;
-	unsigned i = candidate->parent->position + 1;
-
-	while (i < chain->count && chain->links[i].plugin->passes_on)
-		i++;
-	if (i == chain->count || !chain->links[i].plugin->rules_out)
-		return false;
-	candidate->chain = chain;
-	chain_look_ahead(candidate, 0);
-	candidate->position = i;
-	return chain->links[i].plugin->rules_out(chain->links[i].self, candidate);
+	candidate->chain = candidate->parent->chain;
+	return chain_rules_out(candidate, candidate->parent->position + 1);
 }
 
 void request_detach(struct request *child, void (*done)(struct request *, enum verdict), void *owner)

@@ -8,6 +8,7 @@
 #include "svcdns/octets.h"
 
 #define LABEL_MAX 63
+#define SHORT	  64 /* octets: what most names fit into is copied without a call */
 
 /* Reads one octet of presentation form: a plain character, \C or \DDD (RFC 1035 section 5.1). */
 static bool text_octet(const char **at, uint8_t *ret)
@@ -161,8 +162,13 @@ bool name_replace_suffix(
 	assert(zone_labels <= name->labels);
 	if (octets + suffix->length > NAME_WIRE_MAX)
 		return false;
-	memcpy(ret->wire, name->wire, octets);
-	memcpy(ret->wire + octets, suffix->wire, suffix->length);
+	if (octets <= SHORT && suffix->length <= SHORT) {
+		memcpy(ret->wire, name->wire, SHORT);
+		memcpy(ret->wire + octets, suffix->wire, SHORT);
+	} else {
+		memcpy(ret->wire, name->wire, octets);
+		memcpy(ret->wire + octets, suffix->wire, suffix->length);
+	}
 	memcpy(ret->offset, name->offset, kept);
 	for (unsigned i = 0; i <= suffix->labels; i++)
 		ret->offset[kept + i] = (uint8_t)(octets + suffix->offset[i]);

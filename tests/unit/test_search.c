@@ -233,11 +233,17 @@ static bool rules_out(void *self, struct request *r)
 	return !holds(world->names, text);
 }
 
+static void look_ahead(void *self, struct request *r, unsigned step)
+{
+	(void)self, (void)r;
+	assert_int_equal(step, 0);
+}
+
 /* Candidates that the plugin below rules out are not asked for; the name as it is always is. */
 static void test_candidates_that_are_ruled_out(void **state)
 {
 	static const struct plugin knowing = {
-		.name = "knowing", .serve = serve_world, .rules_out = rules_out};
+		.name = "knowing", .look_ahead = look_ahead, .rules_out = rules_out, .serve = serve_world};
 	struct world world = {.names = "web.x.svc.cluster.local. "};
 	struct lab lab;
 	char reply[1024];

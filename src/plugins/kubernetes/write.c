@@ -81,12 +81,12 @@ static void write_address(const struct kubernetes *config, struct writer *w, con
 	writer_address(w, SECTION_ANSWER, address, length, CLASS_IN, config->ttl);
 }
 
-/* Whether one of the records that begin at `at`, all of one length, ends with this address. */
-static bool is_written(
-	const struct writer *w, size_t at, size_t record, const uint8_t *address, size_t length)
+/* Whether a record has this address. The first, which ends at `second`, may have a longer owner than those
+ * behind it, which point to that. */
+static bool is_written(const struct writer *w, size_t second, const uint8_t *address, size_t length)
 {
-	for (at += record - length; at < w->length; at += record)
-		if (memcmp(w->wire + at, address, length) == 0)
+	for (size_t end = second; second && end <= w->length; end += 2 + WRITER_FIXED + length)
+		if (memcmp(w->wire + end - length, address, length) == 0)
 			return true;
 	return false;
 }
@@ -150,8 +150,9 @@ bool write_addresses(const struct kubernetes *config, struct request *r, const s
 	uint16_t type, const struct name *owner)
 {
 	struct writer *w = &r->reply;
-	size_t length = type == TYPE_A ? 4 : 16, first = 0, second = 0;
+	size_t length = type == TYPE_A ? 4 : 16, second = 0;
 	uint8_t family = type == TYPE_A ? 4 : 6;
+	const struct endpoint *last = NULL;
 	struct candidates at = {0};
 	struct candidate candidate;
 
@@ -162,20 +163,17 @@ bool write_addresses(const struct kubernetes *config, struct request *r, const s
 	if (asks_for_all(found))
 		return write_endpoints(config, r, found->service, length, owner);
 	while (next_candidate(found, &at, &candidate)) {
-		if (candidate.family != family)
+		if (candidate.family != family || candidate.endpoint == last)
+			continue; /* several of its ports fit */
+		last = candidate.endpoint;
+		if (last->repeats && is_written(w, second, candidate.address, length))
 			continue;
-		/* The first record may have a longer owner than those after it, which point to that. */
-		if (first &&
-			(memcmp(w->wire + second - length, candidate.address, length) == 0 ||
-				is_written(w, second, 2 + WRITER_FIXED + length, candidate.address, length)))
-			continue;
-		first = first ? first : w->length;
 		write_address(config, w, owner, candidate.address, length);
 		second = second ? second : w->length;
 		if (w->overflow)
 			break;
 	}
-	return first;
+	return second;
 }
 
 /* What stands before the zone in the name of a Service, and of an endpoint of it. */
