@@ -28,9 +28,9 @@ struct plugin {
 	bool (*open)(void *config, struct error *error);
 	void *(*start)(void *config, struct worker *worker);   /* once per worker; without it, self is the config */
 	void (*refresh)(void *self);        /* on the worker's thread, between two batches of queries */
-	/* Before serve(), for a whole batch: step 0 of every request, then step 1 of every one, and step 2. It asks the processor for
-	 * memory that serve() will read, and may keep what it has computed in request_state(), which is good as long as
-	 * request->is_foreseen. For children there is step 0 at most. */
+	/* Before serve(), for a whole batch: step 0 of every request, then step 1 of every one, and step 2. It asks the
+	 * processor for memory that serve() will read, and may keep what it has computed in request_state(), which is good
+	 * as long as request->is_foreseen. For children there is step 0 at most. */
 	void (*look_ahead)(void *self, struct request *request, unsigned step);
 	/* Whether it can tell without serve(), and for less, that it would answer NXDOMAIN; after look_ahead() for this
 	 * request, which a plugin that has this has, too. Plugins that try one name after the other ask so

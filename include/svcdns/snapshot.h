@@ -15,8 +15,8 @@ void             snapshot_unref(struct snapshot *snapshot);             /* any t
 const struct service *snapshot_service(const struct snapshot *snapshot, const uint8_t *namespace, size_t namespace_length,
 	const uint8_t *name, size_t name_length);
 
-/* The same in steps, for many names at a time: the hash, then three requests, each for the memory that the next will read. `labels` are the
- * Service's and the namespace's in wire form, one behind the other. */
+/* The same in steps, for many names at a time: the hash, then three requests, each for the memory that the next will read.
+ * `labels` are the Service's and the namespace's in wire form, one behind the other. */
 uint64_t snapshot_hash(const struct snapshot *snapshot, const uint8_t *labels, size_t length);
 void     snapshot_prefetch_directory(const struct snapshot *snapshot, uint64_t hash);
 void     snapshot_prefetch_index(const struct snapshot *snapshot, uint64_t hash);
