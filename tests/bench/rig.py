@@ -5,11 +5,12 @@ killed has left is removed by the next one. Needs root, iproute2, kxdpgun (packa
 """
 import array
 import contextlib
-import ctypes
 import os
 import re
 import subprocess
 import time
+
+import netns
 
 PREFIX = 'svcdns-bench'
 SERVER, CLIENT = '10.77.0.1', '10.77.0.2'
@@ -19,7 +20,6 @@ CONNECTIONS = 64  # at a time
 TICK = 1e6 / os.sysconf('SC_CLK_TCK')  # microseconds
 TRIES = 20
 FRAME, WIDE_FRAME = 1500, 9000  # octets
-CLONE_NEWNET = 0x40000000
 
 
 def run(*command, check=True, **options):
@@ -147,17 +147,9 @@ class Rig:
             process.kill()
             process.wait()
 
-    @contextlib.contextmanager
-    def inside(self, space):
-        """This thread's new sockets belong to the namespace; those that it makes stay there."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open('/proc/thread-self/ns/net', 'rb') as before, open(f'/run/netns/{space}', 'rb') as inner:
-            if libc.setns(inner.fileno(), CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), 'setns')
-            try:
-                yield
-            finally:
-                libc.setns(before.fileno(), CLONE_NEWNET)
+    @staticmethod
+    def inside(space):
+        return netns.inside(f'/run/netns/{space}')
 
     @contextlib.contextmanager
     def wide_frames(self):

@@ -9,7 +9,6 @@ Every pod has its address alone (/32) and sends everything to its node, also wha
 sees both directions of a connection, and turns the addresses of the answer back.
 """
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -20,10 +19,11 @@ import time
 import urllib.request
 
 import conntrack
+import netns
 import proxy
 import table
 import wire
-from apart import CLONE_NEWNET, FOLDER, NotPermitted, libc
+from apart import FOLDER, NotPermitted
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GATEWAY = '192.168.50.1'
@@ -130,16 +130,8 @@ class Space:
         """What `ip route get` says, in one line."""
         return ' '.join(self.run('ip', 'route', 'get', *words, check=False).stdout.split()) or 'no route'
 
-    @contextlib.contextmanager
     def inside(self):
-        """New sockets belong to the namespace; those that are made in here stay there."""
-        with open('/proc/thread-self/ns/net', 'rb') as before, open(f'/proc/{self.pid}/ns/net', 'rb') as inner:
-            if libc.setns(inner.fileno(), CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), 'setns')
-            try:
-                yield
-            finally:
-                libc.setns(before.fileno(), CLONE_NEWNET)
+        return netns.inside(f'/proc/{self.pid}/ns/net')
 
 
 class Node(Space):
