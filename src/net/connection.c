@@ -8,7 +8,10 @@
  * the connection again from deliver() until its reply is out. */
 #include "connection.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "net_worker.h"
 #include "svcdns/memory.h"
@@ -41,54 +44,52 @@ static void append_outgoing(struct connection *c, struct request *request)
 	c->outgoing_octets += PREFIX + request->reply.length;
 }
 
-/* The struct goes when libuv, the queries that wait, and tcp->ready have all let go of it. */
-static void free_if_unused(struct connection *c)
+/* It is looked at before the loop waits again. */
+static void make_ready(struct connection *c)
 {
-	if (c->is_closed && c->in_flight == 0 && !c->is_ready)
-		memory_free(c);
-}
-
-static void on_close(uv_handle_t *handle)
-{
-	struct connection *c = CONTAINER_OF((uv_tcp_t *)handle, struct connection, handle);
-
-	while (c->outgoing)
-		release_outgoing(c);
-	c->is_closed = true;
-	free_if_unused(c);
+	if (c->is_ready)
+		return;
+	c->is_ready = true;
+	c->ready_next = c->tcp->ready;
+	c->tcp->ready = c;
 }
 
 /* A connection with replies that are not out is reset: the client does not read, and the kernel would hold
  * what it has for minutes. */
+static void set_reset(int fd)
+{
+	struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 void connection_close(struct connection *c)
 {
-	if (c->is_closing)
+	if (c->is_closed)
 		return;
-	c->is_closing = true;
+	c->is_closed = true;
 	tcp_remove(c->tcp, c);
+	if (c->outgoing)
+		set_reset(c->watch.fd);
+	watch_end(&c->watch);
 	request_release(c->query);
 	c->query = NULL;
-	if (!c->outgoing || uv_tcp_close_reset(&c->handle, on_close) != 0)
-		uv_close((uv_handle_t *)&c->handle, on_close);
+	while (c->outgoing)
+		release_outgoing(c);
+	make_ready(c);
 }
 
 static void deliver(struct request *request, enum verdict verdict)
 {
 	struct connection *c = request->owner;
 
-	if (verdict != VERDICT_ANSWERED || c->is_closing) {
+	if (verdict != VERDICT_ANSWERED || c->is_closed) {
 		c->in_flight--;
 		request_release(request);
 	} else {
 		append_outgoing(c, request);
 	}
-	if (c->is_closing) {
-		free_if_unused(c);
-	} else if (!c->is_ready) {
-		c->is_ready = true;
-		c->ready_next = c->tcp->ready;
-		c->tcp->ready = c;
-	}
+	make_ready(c);
 }
 
 static void answer(struct connection *c, struct request *request, size_t length)
@@ -170,16 +171,13 @@ static bool take_queries(struct connection *c)
 	return any;
 }
 
-static void on_written(uv_write_t *write, int status);
-
-static unsigned gather(const struct connection *c, uv_buf_t buffers[WRITE_MAX])
+static unsigned gather(const struct connection *c, struct iovec parts[WRITE_MAX])
 {
 	size_t sent = c->outgoing_sent;
 	unsigned count = 0;
 
 	for (struct request *r = c->outgoing; r && count < WRITE_MAX; r = r->next) {
-		buffers[count++] = uv_buf_init(
-			(char *)r->wire - PREFIX + sent, (unsigned)(PREFIX + r->reply.length - sent));
+		parts[count++] = (struct iovec){r->wire - PREFIX + sent, PREFIX + r->reply.length - sent};
 		sent = 0;
 	}
 	return count;
@@ -197,86 +195,61 @@ static void note_sent(struct connection *c, size_t octets)
 	}
 }
 
-/* Sends what the kernel takes; the rest of a reply that it took in part, or not, goes to libuv, which waits
- * for the client. True: something left. */
+/* Sends what the kernel takes; what is left waits for the client to read. True: something was sent. */
 static bool send_replies(struct connection *c)
 {
-	uv_buf_t buffers[WRITE_MAX];
+	struct iovec parts[WRITE_MAX];
 	bool any = false;
 
-	while (c->outgoing && !c->is_writing && !c->is_closing) {
-		unsigned count = gather(c, buffers);
-		int sent = uv_try_write((uv_stream_t *)&c->handle, buffers, count);
+	while (c->outgoing && !c->is_writing && !c->is_closed) {
+		struct msghdr message = {.msg_iov = parts, .msg_iovlen = gather(c, parts)};
+		ssize_t sent = sendmsg(c->watch.fd, &message, MSG_NOSIGNAL);
 
 		if (sent > 0) {
 			note_sent(c, (size_t)sent);
 			any = true;
-		} else if (sent == 0 || sent == UV_EAGAIN) {
+		} else if (sent == 0 || errno == EAGAIN) {
 			c->is_writing = true;
-			uv_write(&c->write, (uv_stream_t *)&c->handle, buffers, 1, on_written);
-		} else {
+		} else if (errno != EINTR) {
 			connection_close(c);
 		}
 	}
 	return any;
 }
 
-static void on_written(uv_write_t *write, int status)
+static void receive(struct connection *c)
 {
-	struct connection *c = CONTAINER_OF(write, struct connection, write);
+	ssize_t count = recv(c->watch.fd, c->input, sizeof(c->input), 0);
 
-	c->is_writing = false;
-	if (c->is_closing)
-		return;
-	if (status < 0) {
+	if (count > 0) {
+		c->input_at = 0;
+		c->input_end = (size_t)count;
+	} else if (count == 0) {
+		c->is_ended = true; /* replies are still wanted: the client may have shut down one way only */
+	} else if (errno != EAGAIN && errno != EINTR) {
 		connection_close(c);
-		return;
 	}
-	net_worker_turn(c->tcp->owner);
-	note_sent(c, PREFIX + c->outgoing->reply.length - c->outgoing_sent);
-	tcp_enlist(c->tcp, c, TCP_WRITING);
+}
+
+static void on_events(struct watch *watch, uint32_t events)
+{
+	struct connection *c = CONTAINER_OF(watch, struct connection, watch);
+
+	if (events & EPOLLOUT)
+		c->is_writing = false;
+	if (events & EPOLLIN)
+		receive(c);
+	else if (events & (EPOLLERR | EPOLLHUP))
+		connection_close(c);
 	connection_proceed(c);
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+/* Octets are read only when all that were read before have been taken. */
+static uint32_t wanted_events(const struct connection *c)
 {
-	struct connection *c = CONTAINER_OF((uv_tcp_t *)handle, struct connection, handle);
+	bool is_wanted = !c->is_ended && c->input_at == c->input_end && may_take(c);
 
-	(void)suggested;
-	*ret = uv_buf_init((char *)c->input, sizeof(c->input));
-}
-
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
-{
-	struct connection *c = CONTAINER_OF((uv_tcp_t *)stream, struct connection, handle);
-
-	(void)buffer;
-	if (count == 0)
-		return;
-	net_worker_turn(c->tcp->owner);
-	if (count == UV_EOF) {
-		connection_end(c); /* replies are still wanted: the client may have shut down one way only */
-	} else if (count < 0) {
-		connection_close(c);
-	} else {
-		c->input_at = 0;
-		c->input_end = (size_t)count;
-		connection_proceed(c);
-	}
-}
-
-/* Libuv reads only while all that it read was taken. */
-static void set_reading(struct connection *c)
-{
-	bool wanted = !c->is_ended && c->input_at == c->input_end && may_take(c);
-
-	if (wanted == c->is_reading)
-		return;
-	c->is_reading = wanted;
-	if (wanted)
-		uv_read_start((uv_stream_t *)&c->handle, on_alloc, on_read);
-	else
-		uv_read_stop((uv_stream_t *)&c->handle);
+	return (is_wanted ? EPOLLIN : 0) | (c->is_writing ? EPOLLOUT : 0);
 }
 
 /* What the connection waits for now. A query that only came in part is no progress. */
@@ -292,23 +265,21 @@ static void settle(struct connection *c, bool has_progressed)
 		state = TCP_FIRST;
 	if (has_progressed || state != c->state || !c->is_listed)
 		tcp_enlist(c->tcp, c, state);
-	set_reading(c);
+	watch_change(&c->tcp->watched, &c->watch, wanted_events(c));
 }
 
 void connection_proceed(struct connection *c)
 {
 	bool any = false, more;
 
-	if (c->is_closing) {
-		free_if_unused(c);
+	if (c->is_closed)
 		return;
-	}
 	do {
 		more = take_queries(c);
 		more |= send_replies(c);
 		any |= more;
-	} while (more && c->input_at < c->input_end && !c->is_closing);
-	if (c->is_closing)
+	} while (more && c->input_at < c->input_end && !c->is_closed);
+	if (c->is_closed)
 		return;
 	if (c->is_ended && c->in_flight == 0)
 		connection_close(c);
@@ -322,21 +293,37 @@ void connection_end(struct connection *c)
 	connection_proceed(c);
 }
 
-struct connection *connection_accept(struct tcp_listener *listener)
+void connection_flush(struct connection *c)
+{
+	c->is_ready = false;
+	connection_proceed(c);
+	if (c->is_closed && c->in_flight == 0 && !c->is_ready)
+		memory_free(c);
+}
+
+/* The address that the client knows us by; a listener that is not a wildcard has only one. */
+static void find_local(struct connection *c)
+{
+	socklen_t length = sizeof(c->local);
+
+	if (address_is_wildcard(&c->listener->address))
+		getsockname(c->watch.fd, &c->local.any, &length);
+	else
+		c->local = c->listener->address;
+}
+
+void connection_open(struct tcp_listener *listener, int fd, const union address *client)
 {
 	struct connection *c = memory_zero(1, sizeof(*c));
-	int length = sizeof(c->client);
 
 	c->tcp = listener->tcp;
 	c->listener = listener;
+	c->client = *client;
 	c->outgoing_end = &c->outgoing;
-	uv_tcp_init(&listener->tcp->owner->loop, &c->handle);
-	if (uv_accept((uv_stream_t *)&listener->handle, (uv_stream_t *)&c->handle) != 0 ||
-		uv_tcp_getpeername(&c->handle, &c->client.any, &length) != 0) {
+	c->watch = (struct watch){fd, EPOLLIN, on_events};
+	find_local(c);
+	if (watch_begin(&c->tcp->watched, &c->watch))
+		tcp_enlist(c->tcp, c, TCP_FIRST);
+	else
 		connection_close(c);
-		return c;
-	}
-	length = sizeof(c->local);
-	uv_tcp_getsockname(&c->handle, &c->local.any, &length);
-	return c;
 }

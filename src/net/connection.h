@@ -8,8 +8,7 @@
 #define CONNECTION_INPUT 4096 /* octets read at a time */
 
 struct connection {
-	uv_tcp_t handle;
-	uv_write_t write;
+	struct watch watch;
 	struct tcp *tcp;
 	struct tcp_listener *listener; /* that it came to */
 	union address client, local;
@@ -31,20 +30,20 @@ struct connection {
 	size_t outgoing_octets;			  /* of all of them */
 	unsigned in_flight; /* queries that were taken and whose replies are not out yet */
 
-	bool is_reading; /* libuv reads */
-	bool is_writing; /* libuv holds the first reply: the client is slower than we are */
+	bool is_writing; /* the kernel takes no more: the client is slower than we are */
 	bool is_ended;	 /* no more queries: the client's FIN, or a drain */
-	bool is_closing; /* uv_close() was called */
-	bool is_closed;	 /* and has come back: only queries that wait hold the struct now */
+	bool is_closed;	 /* only queries that wait, and tcp->ready, hold the struct now */
 	bool is_ready;	 /* in tcp->ready */
 	struct connection *ready_next;
 	uint8_t input[CONNECTION_INPUT];
 };
 
-/* Takes the next connection off a listening socket. It frees itself some time after connection_close(). */
-struct connection *connection_accept(struct tcp_listener *listener);
+/* Takes over a connection that was accepted. tcp_flush() frees it some time after connection_close(). */
+void connection_open(struct tcp_listener *listener, int fd, const union address *client);
 void connection_proceed(struct connection *c); /* takes, answers, sends, as far as it goes now */
-void connection_end(struct connection *c);     /* close it when what is under way is done */
-void connection_close(struct connection *c);   /* at once */
+void connection_flush(
+	struct connection *c);		   /* the same, for tcp_flush(), which has taken it off tcp->ready */
+void connection_end(struct connection *c); /* close it when what is under way is done */
+void connection_close(struct connection *c); /* at once */
 
 #endif

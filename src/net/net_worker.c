@@ -39,22 +39,25 @@ static bool is_drained(const struct net_worker *w)
 	return w->worker.waiting == 0 && w->tcp.connections == 0;
 }
 
-/* A wildcard listener's socket for an address that has a listener of its own now. */
-static bool is_elsewhere(const struct udp *udp, const struct net_change *change, size_t index)
+/* What becomes of a listener's sockets on an address: its index now, or NET_WORKER_NOWHERE. A wildcard
+ * listener loses an address that has got a listener of its own. */
+static size_t kept_index(const struct net_change *change, size_t listener, const union address *address)
 {
+	size_t index = change->kept[listener];
+
 	for (size_t i = 0; i < change->generation->listener_count; i++)
-		if (i != index && address_equal(&change->listeners[i].address, &udp->local))
-			return true;
-	return false;
+		if (i != index && address_equal(&change->listeners[i].address, address))
+			return NET_WORKER_NOWHERE;
+	return index;
 }
 
 /* Sockets of listeners that the generation still has go on for it; those of others read no more. */
 static void keep_sockets(struct net_worker *w, const struct net_change *change)
 {
 	for (struct udp *udp = w->udp; udp; udp = udp->next) {
-		size_t index = change->kept[udp->listener];
+		size_t index = kept_index(change, udp->listener, &udp->local);
 
-		if (index != NET_WORKER_NOWHERE && !is_elsewhere(udp, change, index)) {
+		if (index != NET_WORKER_NOWHERE) {
 			udp_start(udp, index, &w->current.routers[index]);
 			continue;
 		}
@@ -62,7 +65,7 @@ static void keep_sockets(struct net_worker *w, const struct net_change *change)
 		udp->is_retired = true;
 	}
 	for (struct tcp_listener *l = w->tcp.listeners; l; l = l->next) {
-		size_t index = change->kept[l->listener];
+		size_t index = kept_index(change, l->listener, &l->address);
 
 		if (index != NET_WORKER_NOWHERE)
 			tcp_start(l, index, &w->current.routers[index], &change->listeners[index].tcp);
@@ -80,9 +83,8 @@ static void add_sockets(
 	udp->next = w->udp;
 	w->udp = udp;
 	udp_start(udp, index, &w->current.routers[index]);
-	if (sockets->tcp >= 0)
-		tcp_start(tcp_create(&w->tcp, sockets->tcp), index, &w->current.routers[index],
-			&change->listeners[index].tcp);
+	tcp_start(tcp_create(&w->tcp, &sockets->address, sockets->tcp), index, &w->current.routers[index],
+		&change->listeners[index].tcp);
 }
 
 /* From here on queries go to another generation. Those that the one before has stay with it. */

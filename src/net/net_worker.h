@@ -18,7 +18,7 @@
 struct net_sockets { /* a pair, for one worker */
 	size_t listener;
 	union address address;
-	int udp, tcp; /* tcp -1: there is none */
+	int udp, tcp;
 };
 
 struct net_change { /* what one worker is to serve from now on; read until it has reported */

@@ -13,9 +13,7 @@
 #include "socket.h"
 #include "svcdns/memory.h"
 
-#define SOCKETS                                                                                              \
-	10 /* that a wildcard listener may have: one for each family, and some for single addresses          \
-	    */
+#define PAIRS	   10 /* that a wildcard listener may have: one for each family, some for single addresses */
 #define PORT_TRIES 32 /* for a port that is free for UDP and TCP alike */
 
 struct network {
@@ -38,10 +36,10 @@ struct transition {
 
 /* The sockets of one listener, for all workers. */
 struct binding {
-	union address addresses[SOCKETS];
-	unsigned pairs;	  /* the first ones, for UDP and TCP, without which there is no listener */
-	unsigned sockets; /* the others are for UDP only, and may fail */
-	int *udp[SOCKETS], *tcp[SOCKETS]; /* one descriptor per worker; -1: none */
+	union address addresses[PAIRS];
+	unsigned pairs;		      /* of sockets, for UDP and TCP */
+	unsigned needed;	      /* without the first of them there is no listener; others may fail */
+	int *udp[PAIRS], *tcp[PAIRS]; /* one descriptor per worker; -1: none */
 	unsigned workers;
 };
 
@@ -53,18 +51,18 @@ static bool is_listener(const struct transition *t, const union address *address
 	return false;
 }
 
-/* What is sent to an address of this machine need not be told where it was sent to, nor from where its reply
- * is to leave, if the address has a socket of its own: that takes 3 % off an answer. Others come to the
- * wildcard socket. */
+/* If an address of this machine has sockets of its own, the kernel need not tell where a datagram was sent
+ * to, nor be told from where its reply is to leave, which takes 3 % off an answer, nor be asked about a
+ * connection. Other addresses come to the wildcard sockets. */
 static void add_local(struct binding *b, const struct transition *t, uint16_t port)
 {
-	struct ip local[SOCKETS];
-	unsigned count = socket_local_addresses(local, SOCKETS - b->sockets);
+	struct ip local[PAIRS];
+	unsigned count = socket_local_addresses(local, PAIRS - b->pairs);
 
 	for (unsigned i = 0; i < count; i++) {
-		address_set(&b->addresses[b->sockets], &local[i], port);
-		if (!is_listener(t, &b->addresses[b->sockets]))
-			b->sockets++;
+		address_set(&b->addresses[b->pairs], &local[i], port);
+		if (!is_listener(t, &b->addresses[b->pairs]))
+			b->pairs++;
 	}
 }
 
@@ -75,16 +73,16 @@ static void plan(
 
 	*b = (struct binding){.workers = workers};
 	if (address_is_wildcard(address)) {
-		address_set(&b->addresses[b->pairs++], &any4, address_port(address));
+		address_set(&b->addresses[b->needed++], &any4, address_port(address));
 		if (socket_has_ipv6())
-			address_set(&b->addresses[b->pairs++], &any6, address_port(address));
-		b->sockets = b->pairs;
+			address_set(&b->addresses[b->needed++], &any6, address_port(address));
+		b->pairs = b->needed;
 		add_local(b, t, address_port(address));
 	} else {
 		b->addresses[0] = *address;
-		b->pairs = b->sockets = 1;
+		b->needed = b->pairs = 1;
 	}
-	for (unsigned f = 0; f < b->sockets; f++) {
+	for (unsigned f = 0; f < b->pairs; f++) {
 		b->udp[f] = memory_alloc(workers * sizeof(int));
 		b->tcp[f] = memory_alloc(workers * sizeof(int));
 		memset(b->udp[f], -1, workers * sizeof(int));
@@ -105,13 +103,13 @@ static void unbind_one(struct binding *b, unsigned at)
 
 static void unbind(struct binding *b)
 {
-	for (unsigned f = 0; f < b->sockets; f++)
+	for (unsigned f = 0; f < b->pairs; f++)
 		unbind_one(b, f);
 }
 
 static void finish(struct binding *b)
 {
-	for (unsigned f = 0; f < b->sockets; f++) {
+	for (unsigned f = 0; f < b->pairs; f++) {
 		memory_free(b->udp[f]);
 		memory_free(b->tcp[f]);
 	}
@@ -145,7 +143,7 @@ static bool bind_pair(struct binding *b, unsigned at, const char *text, struct e
 		if (b->tcp[at][w] < 0)
 			return bind_error(error, "Listen", "tcp", text);
 		if (!address_port(address) && socket_port(b->tcp[at][w], &port))
-			for (unsigned f = 0; f < b->sockets; f++)
+			for (unsigned f = 0; f < b->pairs; f++)
 				set_port(&b->addresses[f], port);
 		b->udp[at][w] = socket_udp(address);
 		if (b->udp[at][w] < 0)
@@ -154,23 +152,15 @@ static bool bind_pair(struct binding *b, unsigned at, const char *text, struct e
 	return true;
 }
 
-static bool bind_udp(struct binding *b, unsigned at)
-{
-	for (unsigned w = 0; w < b->workers; w++) {
-		b->udp[at][w] = socket_udp(&b->addresses[at]);
-		if (b->udp[at][w] < 0)
-			return false;
-	}
-	return true;
-}
-
 static bool bind_all(struct binding *b, const char *text, struct error *error)
 {
-	for (unsigned f = 0; f < b->pairs; f++)
+	struct error ignored;
+
+	for (unsigned f = 0; f < b->needed; f++)
 		if (!bind_pair(b, f, text, error))
 			return false;
-	for (unsigned f = b->pairs; f < b->sockets; f++)
-		if (!bind_udp(b, f))
+	for (unsigned f = b->needed; f < b->pairs; f++)
+		if (!bind_pair(b, f, text, &ignored))
 			unbind_one(b, f);
 	return true;
 }
@@ -180,7 +170,7 @@ static bool bind_listener(struct binding *b, struct network_listener *listener, 
 	bool any_port = address_port(&listener->address) == 0;
 
 	for (unsigned tries = any_port ? PORT_TRIES : 1; tries; tries--) {
-		for (unsigned f = 0; f < b->sockets; f++)
+		for (unsigned f = 0; f < b->pairs; f++)
 			set_port(&b->addresses[f], address_port(&listener->address));
 		if (bind_all(b, listener->text, error)) {
 			set_port(&listener->address, address_port(&b->addresses[0]));
@@ -298,7 +288,7 @@ static size_t count_sockets(const struct transition *t)
 	size_t count = 0;
 
 	for (size_t i = 0; i < t->listener_count; i++)
-		count += t->bindings[i].sockets;
+		count += t->bindings[i].pairs;
 	return count;
 }
 
@@ -313,7 +303,7 @@ static void share_out(const struct transition *t, unsigned worker, struct net_ch
 	for (size_t i = 0; i < t->listener_count; i++) {
 		const struct binding *b = &t->bindings[i];
 
-		for (unsigned f = 0; f < b->sockets; f++)
+		for (unsigned f = 0; f < b->pairs; f++)
 			if (b->udp[f][worker] >= 0)
 				sockets[ret->socket_count++] = (struct net_sockets){.listener = i,
 					.address = b->addresses[f],

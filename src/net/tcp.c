@@ -1,13 +1,32 @@
 #include "tcp.h"
 
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "connection.h"
 #include "net_worker.h"
+#include "svcdns/log.h"
 #include "svcdns/memory.h"
+
+#define PAUSE_MS 100 /* until another one is tried, where no descriptor or memory was left for it */
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct tcp *tcp = CONTAINER_OF(poll, struct tcp, watched.poll);
+
+	(void)status;
+	(void)events;
+	net_worker_turn(tcp->owner);
+	watch_set_serve(&tcp->watched);
+}
 
 void tcp_init(struct tcp *tcp, struct net_worker *owner)
 {
 	*tcp = (struct tcp){.owner = owner};
 	uv_timer_init(&owner->loop, &tcp->timer);
+	watch_set_open(&tcp->watched, &owner->loop, on_ready);
 }
 
 static uint64_t patience(const struct tcp_listener *listener, enum tcp_state state)
@@ -50,12 +69,22 @@ static uint64_t close_overdue(struct tcp_listener *listener, uint64_t now)
 	return next;
 }
 
+static void accept_from_now_on(struct tcp *tcp, bool wanted)
+{
+	tcp->is_paused = !wanted;
+	for (struct tcp_listener *l = tcp->listeners; l; l = l->next)
+		if (l->watch.fd >= 0)
+			watch_change(&tcp->watched, &l->watch, wanted ? EPOLLIN : 0);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct tcp *tcp = CONTAINER_OF(timer, struct tcp, timer);
 	uint64_t now = clock_monotonic(), next = UINT64_MAX;
 
 	tcp->timer_due = 0;
+	if (tcp->is_paused)
+		accept_from_now_on(tcp, true);
 	for (struct tcp_listener *l = tcp->listeners; l; l = l->next) {
 		uint64_t due = close_overdue(l, now);
 
@@ -101,13 +130,11 @@ static struct connection *older(struct connection *a, struct connection *b)
 	return !a || (b && b->since < a->since) ? b : a;
 }
 
-/* Makes room for one more connection, at the cost of the one that has been of no use for longest. */
-static bool make_room(struct tcp *tcp)
+/* Closes the connection that has been of no use for longest. False: none is without. */
+static bool give_up_oldest(struct tcp *tcp)
 {
 	struct connection *oldest = NULL;
 
-	if (tcp->connections < tcp->owner->config->tcp_connections)
-		return true;
 	for (struct tcp_listener *l = tcp->listeners; l; l = l->next) {
 		oldest = older(oldest, l->lists[TCP_FIRST].first);
 		oldest = older(oldest, l->lists[TCP_IDLE].first);
@@ -117,32 +144,64 @@ static bool make_room(struct tcp *tcp)
 	return oldest;
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+static int accept_next(struct tcp_listener *listener, union address *client)
 {
-	struct tcp_listener *listener = CONTAINER_OF((uv_tcp_t *)stream, struct tcp_listener, handle);
-	struct tcp *tcp = listener->tcp;
-	struct connection *c;
-	bool has_room;
+	socklen_t length = sizeof(*client);
 
-	if (status < 0)
-		return;
-	net_worker_turn(tcp->owner);
-	has_room = make_room(tcp);
-	c = connection_accept(listener);
-	if (!has_room)
-		connection_close(c);
-	else
-		connection_proceed(c);
+	return accept4(listener->watch.fd, &client->any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-struct tcp_listener *tcp_create(struct tcp *tcp, int fd)
+/* The listener stays readable while nothing can be accepted, so the loop has to look away. */
+static void pause_accepting(struct tcp *tcp, int reason)
+{
+	uint64_t until = clock_monotonic() + PAUSE_MS * CLOCK_MS;
+	char text[ERROR_REASON_MAX];
+
+	if (!tcp->is_short)
+		log_line(LOG_ERROR, NULL, "TCP connections have to wait: accept: %s",
+			error_reason(reason, text));
+	tcp->is_short = true;
+	accept_from_now_on(tcp, false);
+	if (!tcp->timer_due || until < tcp->timer_due)
+		set_timer(tcp, until);
+}
+
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* One for each event: to find out that there is no further connection costs as much as to take one. */
+static void on_connections(struct watch *watch, uint32_t events)
+{
+	struct tcp_listener *listener = CONTAINER_OF(watch, struct tcp_listener, watch);
+	struct tcp *tcp = listener->tcp;
+	union address client = {0};
+	int fd = accept_next(listener, &client);
+
+	(void)events;
+	if (fd < 0 && is_shortage(errno) && give_up_oldest(tcp))
+		fd = accept_next(listener, &client);
+	if (fd < 0) {
+		if (is_shortage(errno))
+			pause_accepting(tcp, errno);
+		return;
+	}
+	tcp->is_short = false;
+	if (tcp->connections < tcp->owner->config->tcp_connections || give_up_oldest(tcp))
+		connection_open(listener, fd, &client);
+	else
+		close(fd);
+}
+
+struct tcp_listener *tcp_create(struct tcp *tcp, const union address *address, int fd)
 {
 	struct tcp_listener *listener = memory_zero(1, sizeof(*listener));
 
 	listener->tcp = tcp;
-	uv_tcp_init(&tcp->owner->loop, &listener->handle);
-	uv_tcp_open(&listener->handle, fd);
-	uv_listen((uv_stream_t *)&listener->handle, SOMAXCONN, on_connection);
+	listener->address = *address;
+	listener->watch = (struct watch){fd, tcp->is_paused ? 0 : EPOLLIN, on_connections};
+	watch_begin(&tcp->watched, &listener->watch);
 	listener->next = tcp->listeners;
 	tcp->listeners = listener;
 	return listener;
@@ -162,8 +221,7 @@ void tcp_flush(struct tcp *tcp)
 		struct connection *c = tcp->ready;
 
 		tcp->ready = c->ready_next;
-		c->is_ready = false;
-		connection_proceed(c);
+		connection_flush(c);
 	}
 }
 
@@ -189,26 +247,17 @@ static void for_each(struct tcp *tcp, void (*do_it)(struct connection *))
 		for_all(l, do_it);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
-{
-	struct tcp_listener *listener = CONTAINER_OF((uv_tcp_t *)handle, struct tcp_listener, handle);
-
-	listener->is_closed = true;
-	if (listener->is_over)
-		memory_free(listener);
-}
-
 static void close_listeners(struct tcp *tcp)
 {
 	for (struct tcp_listener *l = tcp->listeners; l; l = l->next)
 		if (!l->is_retired)
-			uv_close((uv_handle_t *)&l->handle, on_listener_closed);
+			watch_end(&l->watch);
 }
 
 void tcp_retire(struct tcp_listener *listener)
 {
 	listener->is_retired = true;
-	uv_close((uv_handle_t *)&listener->handle, on_listener_closed);
+	watch_end(&listener->watch);
 	for_all(listener, connection_end);
 }
 
@@ -223,9 +272,7 @@ void tcp_free_retired(struct tcp *tcp)
 		}
 		*link = listener->next;
 		for_all(listener, connection_close);
-		listener->is_over = true;
-		if (listener->is_closed)
-			memory_free(listener);
+		memory_free(listener);
 	}
 }
 
@@ -242,6 +289,7 @@ void tcp_close(struct tcp *tcp)
 		close_listeners(tcp);
 	for_each(tcp, connection_close);
 	uv_close((uv_handle_t *)&tcp->timer, NULL);
+	watch_set_close(&tcp->watched);
 }
 
 void tcp_finish(struct tcp *tcp)

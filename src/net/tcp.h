@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "svcdns/network.h"
+#include "watch.h"
 
 struct connection;
 struct net_worker;
@@ -25,14 +26,13 @@ struct tcp_list {
 };
 
 struct tcp_listener {
-	uv_tcp_t handle;
+	struct watch watch;
 	struct tcp *tcp;
+	union address address; /* that it is bound to */
 	struct tcp_listener *next;
 	size_t listener; /* of the generation that the worker serves */
 	bool is_retired; /* of the one before: no connections any more, and no queries over those that there
 			    are */
-	bool is_closed;
-	bool is_over; /* freed when it is closed, too */
 	const struct router *router;
 	struct tcp_limits limits;
 	struct tcp_list lists[TCP_STATES]; /* every open connection is in exactly one */
@@ -42,20 +42,23 @@ struct tcp {
 	struct net_worker *owner;
 	struct tcp_listener *listeners; /* owned */
 	unsigned connections;		/* open ones */
-	struct connection *ready;	/* with replies that were delivered since the loop last waited */
+	struct watch_set watched;	/* listeners and connections */
+	struct connection *ready;	/* got replies, or were closed, since the loop last waited */
 	uv_timer_t timer;
 	uint64_t timer_due; /* ns; 0: not set */
+	bool is_short;	    /* the last connection could not be accepted, which the log says */
+	bool is_paused;	    /* no connections are taken until the timer runs */
 	bool is_draining;
 };
 
 void tcp_init(struct tcp *tcp, struct net_worker *owner);
 /* Takes over a listening socket; tcp_start() says for what. */
-struct tcp_listener *tcp_create(struct tcp *tcp, int fd);
+struct tcp_listener *tcp_create(struct tcp *tcp, const union address *address, int fd);
 void tcp_start(struct tcp_listener *listener, size_t index, const struct router *router,
 	const struct tcp_limits *limits);
 void tcp_retire(struct tcp_listener *listener); /* what is under way goes on */
 void tcp_free_retired(struct tcp *tcp);		/* even if it does */
-void tcp_flush(struct tcp *tcp);		/* goes on with the connections of `ready` */
+void tcp_flush(struct tcp *tcp);		/* goes on with those of `ready`, frees the closed ones */
 void tcp_drain(struct tcp *tcp);  /* no more connections or queries; what is under way goes on */
 void tcp_close(struct tcp *tcp);  /* all at once; the loop has to run once more */
 void tcp_finish(struct tcp *tcp); /* after the loop's end */

@@ -32,6 +32,7 @@ The program is $SVCDNS, or build/dev/svcdns in the source tree. A test takes the
                                                 status None: nobody listens there
     server.lines                                what it has written to stdout so far
     server.wait_for(pattern)                    waits for a line of stdout that re.search() finds, and returns it
+    with server.descriptors(limit): …           what it opens meanwhile fails, unless its number is lower (EMFILE)
     server.signal(signal.SIGTERM)
     server.wait() -> exit code                  after a signal that ends it
     server.stop()                               SIGTERM, and must exit with 0; the end of the test does it by itself
@@ -42,10 +43,12 @@ Everything that was started is stopped at the end of the test, which fails if a 
 with 0, or wrote a sanitizer's report.
 """
 
+import contextlib
 import http.client
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -263,6 +266,13 @@ class Server:
 
         prefix = octets(2)
         return prefix and dns.message.from_wire(octets(int.from_bytes(prefix, 'big')))
+
+    @contextlib.contextmanager
+    def descriptors(self, limit):
+        limits = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (limit, limits[1]))
+        yield
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -1,8 +1,6 @@
 """What forward can do beyond CoreDNS: letters in random case, a second server asked after a while, the fastest first."""
 
 import collections
-import contextlib
-import resource
 import socket
 import time
 
@@ -144,15 +142,6 @@ def test_probes_become_rarer_but_a_server_that_is_back_is_used(svcdns):
         gone.stop()
 
 
-@contextlib.contextmanager
-def no_descriptors(server):
-    """While this lasts, whatever the server opens fails with EMFILE; what it has open stays."""
-    limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (0, limits[1]))
-    yield
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
-
-
 def ask_at_once(server, names):
     """The addresses that came, by name."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -169,13 +158,13 @@ class TestOutOfDescriptors:
         with Upstream(lambda query: query.later(0.3, query.reply('10.0.0.1'))) as upstream:
             server = start(svcdns, 'max_fails 0', upstream)
             assert address(server.ask('www.example.org')) == '10.0.0.1'
-            with no_descriptors(server):
+            with server.descriptors(0):
                 answered = ask_at_once(server, [f'host-{i}.example.org' for i in range(200)])
             assert set(answered.values()) == {'10.0.0.1'} and len(answered) == 200
 
     def test_without_one_it_says_so_and_recovers(self, svcdns):
         with Upstream(answer('10.0.0.1')) as upstream:
             server = start(svcdns, 'max_fails 0', upstream)
-            with no_descriptors(server):
+            with server.descriptors(0):
                 assert server.ask('www.example.org').rcode() == dns.rcode.SERVFAIL
             assert address(server.ask('www.example.org')) == '10.0.0.1'

@@ -412,7 +412,8 @@ class TestAddressesOfTheirOwn:
 
     @staticmethod
     def rcodes(server, name, to='127.0.0.1'):
-        return {server.ask(name, to=to).rcode() for _ in range(32)}  # each from another port, and so by another socket
+        # Each from another port, and so by another socket.
+        return {server.ask(name, to=to, tcp=tcp).rcode() for tcp in (False, True) for _ in range(32)}
 
     def check(self, server):
         assert self.rcodes(server, 'bound.test') == {dns.rcode.NOERROR}

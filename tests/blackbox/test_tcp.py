@@ -1,5 +1,7 @@
 """DNS over TCP as clients meet it (RFC 7766)."""
 
+import os
+import pathlib
 import resource
 import select
 import socket
@@ -104,6 +106,42 @@ def test_oldest_idle_connection_makes_room(svcdns):
     server.send(socks[1], *queries(1))
     assert server.receive(socks[1]).id == 0
     for sock in socks:
+        sock.close()
+
+
+def lowest_unused(server):
+    used = {int(name) for name in os.listdir(f'/proc/{server.process.pid}/fd')}
+    return min(set(range(len(used) + 1)) - used)
+
+
+def processor_time(server):
+    fields = pathlib.Path(f'/proc/{server.process.pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+class TestOutOfDescriptors:
+    def test_oldest_idle_connection_makes_room(self, svcdns):
+        server = svcdns(COREFILE, env={'GOMAXPROCS': '1'})
+        with server.connect() as oldest:
+            server.send(oldest, *queries(1))
+            assert server.receive(oldest).id == 0
+            with server.descriptors(lowest_unused(server)), server.connect() as fresh:
+                server.send(fresh, *queries(1))
+                assert server.receive(fresh).id == 0
+                assert server.receive(oldest) is None
+
+    def test_what_comes_meanwhile_waits(self, svcdns):
+        server = svcdns(COREFILE, env={'GOMAXPROCS': '1'})
+        with server.descriptors(0):
+            sock = server.connect()
+            server.send(sock, *queries(1))
+            before = processor_time(server)
+            assert not select.select([sock], [], [], 1)[0]
+            lines = [line for line in server.lines if 'accept' in line]
+            assert lines == ['[ERROR] TCP connections have to wait: accept: too many open files']
+            assert processor_time(server) - before < 0.5  # it does not try all the time
+            assert server.ask('example.org').rcode() == dns.rcode.NOERROR
+        assert server.receive(sock).id == 0
         sock.close()
 
 

@@ -1,4 +1,4 @@
-"""DNS over UDP: addresses, families, workers."""
+"""DNS over UDP, and over TCP where that is the same: addresses, families, workers."""
 
 import socket
 
@@ -24,6 +24,19 @@ def test_wildcard_answers_from_the_address_that_was_asked(svcdns, address):
     # dnspython ignores replies that come from another address than the query went to.
     assert server.ask('example.org', to=address).rcode() == dns.rcode.NOERROR
     assert server.ask('example.org', to=address, tcp=True).rcode() == dns.rcode.NOERROR
+
+
+@pytest.mark.parametrize('tcp', [False, True])
+@pytest.mark.parametrize('address', ['127.0.0.1', '127.0.0.2'])  # with sockets of its own, and without
+def test_the_address_that_was_asked_is_known(svcdns, address, tcp):
+    server = svcdns('''
+        .:{PORT} {
+            log . "asked: {local}"
+            whoami
+        }
+    ''')
+    server.ask('example.org', to=address, tcp=tcp)
+    assert server.wait_for('asked: ').endswith(f'asked: {address}')
 
 
 @needs_ipv6

@@ -797,6 +797,32 @@ static void tcp_refuses_when_all_are_busy(void **state)
 	stop(f);
 }
 
+static void tcp_reset_makes_room_though_a_query_waits(void **state)
+{
+	struct fixture *f = prepare("127.0.0.1", 1);
+	struct linger linger = {.l_onoff = 1, .l_linger = 0};
+	int gone, fresh, udp;
+	uint8_t reply[512];
+
+	(void)state;
+	f->config.tcp_connections = 1;
+	run(f);
+	udp = dial_udp(f);
+	gone = dial_tcp(f);
+	ask_tcp(gone, 1, "wait");
+	wait_until_held(f);
+	setsockopt(gone, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(gone);
+	fresh = dial_tcp(f);
+	ask_tcp(fresh, 2, "a");
+	expect_tcp(fresh, 2);
+	ask_udp(udp, 3, "release"); /* of the query whose client has gone */
+	expect_udp(udp, 3, reply);
+	close(fresh);
+	close(udp);
+	stop(f);
+}
+
 static void tcp_client_that_does_not_read_is_cut(void **state)
 {
 	struct fixture *f = prepare("127.0.0.1", 1);
@@ -1162,6 +1188,7 @@ int main(void)
 		cmocka_unit_test(tcp_idle_times_out_but_not_a_query_that_waits),
 		cmocka_unit_test(tcp_oldest_idle_connection_makes_room),
 		cmocka_unit_test(tcp_refuses_when_all_are_busy),
+		cmocka_unit_test(tcp_reset_makes_room_though_a_query_waits),
 		cmocka_unit_test(tcp_client_that_does_not_read_is_cut),
 		cmocka_unit_test(tcp_slow_reader_gets_everything),
 		cmocka_unit_test(stop_waits_for_what_is_under_way),
