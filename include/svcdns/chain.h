@@ -20,7 +20,8 @@ struct chain {
 	unsigned    *waiting;               /* counts requests that a plugin has made pending; NULL: nobody wants to know */
 };
 
-/* Gives every link its place in the request state, and finds those that look ahead; aborts if REQUEST_STATE_MAX does not hold them (a bug). */
+/* Gives every link its place in the request state, and finds those that look ahead. Aborts, as it is a bug, if there are more of
+ * these than CHAIN_LOOKING_MAX, or REQUEST_STATE_MAX does not hold their states. */
 void chain_lay_out(struct chain *chain);
 
 /* Calls look_ahead() of all its plugins for request, whose chain is set. */

@@ -17,8 +17,11 @@ void chain_lay_out(struct chain *chain)
 	for (unsigned i = 0; i < chain->count; i++) {
 		chain->links[i].state = used;
 		used += (chain->links[i].plugin->state_size + alignment - 1) & ~(alignment - 1);
-		if (chain->links[i].plugin->look_ahead && chain->looking_count < CHAIN_LOOKING_MAX)
-			chain->looking[chain->looking_count++] = i;
+		if (!chain->links[i].plugin->look_ahead)
+			continue;
+		if (chain->looking_count == CHAIN_LOOKING_MAX)
+			abort();
+		chain->looking[chain->looking_count++] = i;
 	}
 	if (used > REQUEST_STATE_MAX)
 		abort();
