@@ -27,6 +27,7 @@ void     reader_skip(struct reader *reader, size_t octets);
 bool     reader_name(struct reader *reader, struct name *ret);
 bool     reader_skip_name(struct reader *reader);
 bool     reader_record(struct reader *reader, struct record *ret);      /* RDATA is not looked into */
+bool     reader_pass_record(struct reader *reader, struct record *ret); /* nor the owner, which stands at ret->begin */
 
 static inline size_t reader_left(const struct reader *reader)
 {

@@ -17,7 +17,7 @@ static enum reply_kind kind_of_empty(const struct request *request)
 	struct record record;
 
 	reader_init(&reader, w->wire, w->length, request->question.end);
-	while (records-- && reader_record(&reader, &record)) {
+	while (records-- && reader_pass_record(&reader, &record)) {
 		if (record.type == TYPE_SOA)
 			return REPLY_NODATA;
 		if (record.type == TYPE_NS)

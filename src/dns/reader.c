@@ -123,11 +123,9 @@ bool reader_skip_name(struct reader *reader)
 	}
 }
 
-bool reader_record(struct reader *reader, struct record *ret)
+/* What stands behind the owner. */
+static bool read_fixed(struct reader *reader, struct record *ret)
 {
-	ret->begin = reader->at;
-	if (!reader_name(reader, &ret->owner))
-		return false;
 	ret->type = reader_u16(reader);
 	ret->class = reader_u16(reader);
 	ret->ttl_at = reader->at;
@@ -137,4 +135,16 @@ bool reader_record(struct reader *reader, struct record *ret)
 	reader_skip(reader, ret->end);
 	ret->end = reader->at;
 	return !reader->failed;
+}
+
+bool reader_record(struct reader *reader, struct record *ret)
+{
+	ret->begin = reader->at;
+	return reader_name(reader, &ret->owner) && read_fixed(reader, ret);
+}
+
+bool reader_pass_record(struct reader *reader, struct record *ret)
+{
+	ret->begin = reader->at;
+	return reader_skip_name(reader) && read_fixed(reader, ret);
 }

@@ -78,6 +78,7 @@ class Workload:
     load_cpu = LOAD_CPU
     compared, columns = 'ratio', ()
     takes_api = False  # the table comes from a Kubernetes API, whoever asks
+    is_quick = True  # a quick run has it
 
     def __init__(self, folder, tables, programs):
         """programs: the folder of those that tests/CMakeLists.txt builds."""
@@ -127,7 +128,7 @@ class ClusterA(Workload):
 
 class Services100k(ClusterA):
     """The same among 100 000 Services"""
-    name, services, endpoints = 'services-100k', 100_000, 2
+    name, services, endpoints, is_quick = 'services-100k', 100_000, 2, False
     peers = ('echo', 'svcdns', 'nsd', 'knot', 'unbound', 'dnsmasq')  # not CoreDNS: our API server is not made for so many
 
 
@@ -226,6 +227,41 @@ class CachedForward(Workload):
         return super().measure(rig, server, seconds)
 
 
+KUBEADM = f'''
+        errors
+        health {{
+            lameduck 5s
+        }}
+        ready
+        kubernetes cluster.local in-addr.arpa ip6.arpa {{
+            SOURCE
+            pods insecure
+            fallthrough in-addr.arpa ip6.arpa
+            ttl 30
+        }}
+        prometheus :9153
+        forward . {SERVER}:{UPSTREAM_PORT} {{
+            max_concurrent 1000
+        }}
+        cache 30 {{
+            disable success cluster.local
+            disable denial cluster.local
+        }}
+        loop
+        reload
+        loadbalance'''
+
+
+class Kubeadm(ClusterA):
+    """cluster-a with the server block that kubeadm gives a cluster"""
+    name, upstream, block, peers = 'kubeadm', CachedForward.upstream, KUBEADM, ('echo', 'svcdns', 'coredns')
+
+
+class KubeadmCached(CachedForward):
+    """cached-forward with the same"""
+    name, block, peers, is_quick = 'kubeadm-cached', KUBEADM, ('echo', 'svcdns', 'coredns'), False
+
+
 class UncachedForward(Workload):
     """Outside names, each asked once, with 1 000 under way; echo answers them itself"""
     name, upstream, is_cached = 'uncached-forward', f'{SERVER}:{UPSTREAM_PORT}', False
@@ -244,7 +280,7 @@ class UncachedForward(Workload):
 
 class UncachedBurst(UncachedForward):
     """The same with 10 000 under way"""
-    name = 'uncached-burst'
+    name, is_quick = 'uncached-burst', False
 
     def measure(self, rig, server, seconds):
         return rig.steady(server, self.queries, seconds, outstanding=10_000, clients=32, extra=('-b', '4096'))
@@ -310,5 +346,5 @@ class Overload(ClusterA):
         return Reading(reading, share=reading.answered / saturated, load=reading.offered / saturated, mib_before=second.mib)
 
 
-WORKLOADS = {w.name: w for w in (ClusterA, Services100k, Mixed, Bare, Headless, Tcp1, Tcp100, CachedForward, UncachedForward,
+WORKLOADS = {w.name: w for w in (ClusterA, Services100k, Mixed, Bare, Headless, Tcp1, Tcp100, CachedForward, UncachedForward, Kubeadm, KubeadmCached,
                                  UncachedBurst, WhilePublishing, Workers2, Latency, Overload)}

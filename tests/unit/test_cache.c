@@ -148,6 +148,8 @@ static void test_not_kept(void **state)
 		{"cache {\ndisable denial\n}", TYPE_A, "NXDOMAIN " SOA, "NXDOMAIN rd / test. 60 SOA", 0,
 			"asked"},
 		{"cache {\ndisable denial\n}", TYPE_A, "SERVFAIL", "SERVFAIL rd", 0, "asked"},
+		{"cache 30 {\ndisable success test\ndisable denial test\n}", TYPE_A, "NOERROR: " A1,
+			"NOERROR rd: www.test. 30 A 10.0.0.1", 0, "asked"},
 	};
 
 	(void)state;
@@ -177,6 +179,8 @@ static void test_times(void **state)
 		{"cache", TYPE_A, "NXDOMAIN / test. 1 SOA", "NXDOMAIN rd / test. 5 SOA", 5, "asked"},
 		/* Limits of one's own. */
 		{"cache 30", TYPE_A, "NOERROR: " A1, "NOERROR rd: www.test. 30 A 10.0.0.1", 30, "asked"},
+		{"cache 20", TYPE_A, "NOERROR: @ 20 A 10.0.0.1; @ 300 A 10.0.0.2",
+			"NOERROR rd: www.test. 20 A 10.0.0.1; www.test. 20 A 10.0.0.2", 20, "asked"},
 		{"cache 30", TYPE_A, "NXDOMAIN " SOA, "NXDOMAIN rd / test. 30 SOA", 29,
 			"NXDOMAIN aa rd / test. 1 SOA"},
 		{"cache 30 test {\nsuccess 2000 20\n}", TYPE_A, "NOERROR: " A1,

@@ -289,6 +289,27 @@ static void test_malformed_record_is_not_copied(void **state)
 	assert_int_equal(w.count[0], 0);
 }
 
+static void test_record_without_its_owner(void **state)
+{
+	static const uint8_t wire[] = "\1a\1b\xc0\0"
+				      "\0\2\0\1\0\0\0\7\0\3xyz"
+				      "\0\0\1";
+	struct reader reader;
+	struct record record;
+
+	(void)state;
+	reader_init(&reader, wire, sizeof(wire) - 1, 0);
+	assert_true(reader_pass_record(&reader, &record));
+	assert_int_equal(record.begin, 0);
+	assert_int_equal(record.type, TYPE_NS);
+	assert_int_equal(record.class, CLASS_IN);
+	assert_int_equal(record.ttl, 7);
+	assert_int_equal(record.ttl_at, 10);
+	assert_int_equal(record.rdata, 16);
+	assert_int_equal(record.end, 19);
+	assert_false(reader_pass_record(&reader, &record)); /* it is cut off */
+}
+
 static void test_pointer_loops_end(void **state)
 {
 	static const struct {
@@ -345,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_overflow_is_sticky),
 		cmocka_unit_test(test_record_copy),
 		cmocka_unit_test(test_malformed_record_is_not_copied),
+		cmocka_unit_test(test_record_without_its_owner),
 		cmocka_unit_test(test_pointer_loops_end),
 		cmocka_unit_test(test_cut),
 	};

@@ -36,7 +36,7 @@ static enum verdict hit(
 }
 
 /* Asks below, on behalf of all who come with the same question meanwhile. */
-static enum verdict lead(struct cache_worker *w, struct request *r, const struct key *key, bool is_stale)
+static enum verdict lead(struct cache_worker *w, struct request *r, bool is_stale)
 {
 	struct cache_request *state = request_state(r);
 
@@ -44,14 +44,15 @@ static enum verdict lead(struct cache_worker *w, struct request *r, const struct
 	state->is_stale = is_stale;
 	state->wants_ad = r->flags & FLAG_AD;
 	refresh_set_ad(r, true);
-	flight_begin(&w->flights, &state->flight, key->store_key.hash, r);
+	flight_begin(&w->flights, &state->flight, state->hash, r);
 	return VERDICT_NEXT;
 }
 
-static struct flight *find_flight(
-	const struct cache_worker *w, const struct request *r, const struct key *key)
+static struct flight *find_flight(const struct cache_worker *w, struct request *r)
 {
-	return flight_find(&w->flights, key->store_key.hash, r, r->transport);
+	const struct cache_request *state = request_state(r);
+
+	return flight_find(&w->flights, state->hash, r, r->transport);
 }
 
 static enum verdict follow(struct cache_worker *w, struct request *r, struct flight *flight)
@@ -69,12 +70,12 @@ static bool may_wait_for_itself(const struct request *r)
 	return r->question.type != TYPE_HINFO;
 }
 
-static enum verdict miss(struct cache_worker *w, struct request *r, const struct key *key)
+static enum verdict miss(struct cache_worker *w, struct request *r)
 {
-	struct flight *flight = find_flight(w, r, key);
+	struct flight *flight = find_flight(w, r);
 
 	if (!flight)
-		return lead(w, r, key, false);
+		return lead(w, r, false);
 	return may_wait_for_itself(r) ? follow(w, r, flight) : VERDICT_NEXT;
 }
 
@@ -85,13 +86,13 @@ static enum verdict verify_in_time(struct cache_worker *w, struct request *r, co
 	struct found found;
 
 	refresh_begin(w, r, key, r->transport, 0);
-	flight = find_flight(w, r, key);
+	flight = find_flight(w, r);
 	if (flight && request_may_wait(r)) {
 		wait_join(w, flight, r, w->cache->settings->verify_timeout);
 		return VERDICT_PENDING;
 	}
 	found = lookup_find(w, r, key);
-	return found.item ? hit(w, r, key, &found) : miss(w, r, key);
+	return found.item ? hit(w, r, key, &found) : miss(w, r);
 }
 
 /* serve_stale verify: an old answer only where there is no new one. */
@@ -99,13 +100,13 @@ static enum verdict verify(
 	struct cache_worker *w, struct request *r, const struct key *key, const struct found *found)
 {
 	const struct cache_settings *settings = w->cache->settings;
-	struct flight *flight = find_flight(w, r, key);
+	struct flight *flight = find_flight(w, r);
 
 	if (!refresh_may_retry(found, r->worker->now) || (flight && settings->stale_recheck))
 		return hit(w, r, key, found);
 	if (settings->verify_timeout)
 		return verify_in_time(w, r, key);
-	return flight ? follow(w, r, flight) : lead(w, r, key, true);
+	return flight ? follow(w, r, flight) : lead(w, r, true);
 }
 
 /* Transfers and notifications are no look-ups: a kept reply is no answer to them. */
@@ -126,15 +127,29 @@ static void count_look_up(const struct cache_worker *w, const struct request *r,
 		cell_add(counters->misses, 1);
 }
 
+/* What is known before the stores are looked into. */
+static void understand(const struct cache *cache, const struct request *r, struct cache_request *state)
+{
+	const struct cache_settings *settings = cache->settings;
+	const struct name *name = &r->question.name;
+	struct key key;
+
+	lookup_key(cache, r, NULL, &key);
+	state->hash = key.store_key.hash;
+	state->may_be_kept = !zones_match(&settings->denial.disabled, name) ||
+			     !zones_match(&settings->success.disabled, name);
+}
+
 static void look_ahead(void *self, struct request *r, unsigned step)
 {
 	const struct cache *cache = ((struct cache_worker *)self)->cache;
 	struct cache_request *state = request_state(r);
-	struct key key;
 
+	if (step == 0)
+		understand(cache, r, state);
+	if (!state->may_be_kept)
+		return;
 	if (step == 0) {
-		lookup_key(cache, r, NULL, &key);
-		state->hash = key.store_key.hash;
 		store_prefetch_index(cache->denial, state->hash);
 		store_prefetch_index(cache->success, state->hash);
 	} else if (step == 1) {
@@ -148,18 +163,21 @@ static enum verdict serve(void *self, struct request *r)
 	struct cache_worker *w = self;
 	const struct cache_settings *settings = w->cache->settings;
 	struct cache_request *state = request_state(r);
-	struct found found;
+	struct found found = {0};
 	struct key key;
 
 	state->is_leading = false;
 	if (!is_for_cache(settings, r))
 		return VERDICT_NEXT;
-	lookup_key(w->cache, r, r->is_foreseen ? &state->hash : NULL, &key);
-	state->hash = key.store_key.hash;
-	found = lookup_find(w, r, &key);
+	if (!r->is_foreseen)
+		understand(w->cache, r, state);
+	if (state->may_be_kept) {
+		lookup_key(w->cache, r, &state->hash, &key);
+		found = lookup_find(w, r, &key);
+	}
 	count_look_up(w, r, &found);
 	if (!found.item)
-		return miss(w, r, &key);
+		return miss(w, r);
 	if (settings->verify && item_left(found.item, r->worker->now) <= 0)
 		return verify(w, r, &key, &found);
 	return hit(w, r, &key, &found);
@@ -172,12 +190,12 @@ static void settle(struct cache_worker *w, struct request *r)
 	struct found found;
 	struct key key;
 
-	lookup_key(w->cache, r, &state->hash, &key);
 	if (!state->is_stale) {
 		if (!r->bare)
-			keep_reply(w, &key, r);
+			keep_reply(w, state->hash, r);
 		return;
 	}
+	lookup_key(w->cache, r, &state->hash, &key);
 	if (refresh_take(w, &key, r))
 		return;
 	found = lookup_find(w, r, &key);

@@ -5,13 +5,14 @@
 
 #include <string.h>
 
+#include "svcdns/clock.h"
+
 #define TTLS_MAX	     8192
 #define CHAIN_MAX	     16
 #define SIGNATURE_EXPIRATION 8 /* octets before these fields in the RDATA of RRSIG (RFC 4034 section 3.1) */
 #define SIGNATURE_INCEPTION  12
 
-/* Calls visit() for each record of a reply, in order; stops when it returns false. */
-struct walk {
+struct walk { /* from record to record of a reply, through all sections */
 	const struct request *reply;
 	struct reader reader;
 	unsigned section, left;
@@ -30,7 +31,22 @@ static bool walk_next(struct walk *walk, struct record *ret)
 	if (!walk->left)
 		return false;
 	walk->left--;
-	return reader_record(&walk->reader, ret);
+	return reader_pass_record(&walk->reader, ret);
+}
+
+/* What most records say: a pointer to the question, which needs no reading. */
+static bool has_owner_of_question(const struct request *reply, const struct record *record)
+{
+	return message_u16(reply->wire + record->begin) == WRITER_QUESTION;
+}
+
+static bool is_owner(const struct request *reply, const struct record *record, const struct name *name)
+{
+	struct reader reader;
+	struct name owner;
+
+	reader_init(&reader, reply->wire, reply->reply.length, record->begin);
+	return reader_name(&reader, &owner) && name_equal_nocase(&owner, name);
 }
 
 static bool class_fits(const struct request *reply, const struct record *record)
@@ -52,7 +68,7 @@ static int follow(const struct request *reply, const struct name *owner, struct 
 		struct reader rdata;
 
 		if (record.type != TYPE_CNAME || !class_fits(reply, &record) ||
-			!name_equal_nocase(&record.owner, owner))
+			!is_owner(reply, &record, owner))
 			continue;
 		reader_init(&rdata, reply->wire, record.end, record.rdata);
 		if (!reader_name(&rdata, &target) || (found && !name_equal_nocase(&target, ret)))
@@ -71,7 +87,7 @@ static bool has_type(const struct request *reply, const struct name *owner, uint
 	walk_init(&walk, reply);
 	while (walk_next(&walk, &record) && walk.section == SECTION_ANSWER)
 		if ((type == TYPE_ANY || record.type == type) && class_fits(reply, &record) &&
-			name_equal_nocase(&record.owner, owner))
+			is_owner(reply, &record, owner))
 			return true;
 	return false;
 }
@@ -102,23 +118,32 @@ static bool answers_question(const struct request *reply)
 /* What a look at every record gives. */
 struct census {
 	bool has_soa, has_expired_signature, has_records;
-	uint32_t lowest_ttl;
+	bool is_plain; /* all answers are what was asked for, and none is an alias */
+	uint32_t lowest_ttl, highest_ttl;
 };
 
 /* Serial number arithmetic: both fields are seconds modulo 2^32 (RFC 4034 section 3.1.5). */
-static bool is_expired(const struct request *reply, const struct record *record, uint64_t now)
+static bool is_expired(const struct request *reply, const struct record *record)
 {
 	const uint8_t *rdata = reply->wire + record->rdata;
+	uint32_t now;
 
 	if (record->type != TYPE_RRSIG || record->end - record->rdata < SIGNATURE_INCEPTION + 4)
 		return false;
-	return (int32_t)(message_u32(rdata + SIGNATURE_EXPIRATION) - (uint32_t)now) < 0 ||
-	       (int32_t)((uint32_t)now - message_u32(rdata + SIGNATURE_INCEPTION)) < 0;
+	now = (uint32_t)clock_unix();
+	return (int32_t)(message_u32(rdata + SIGNATURE_EXPIRATION) - now) < 0 ||
+	       (int32_t)(now - message_u32(rdata + SIGNATURE_INCEPTION)) < 0;
 }
 
-static struct census take_census(const struct request *reply, uint64_t now)
+static bool is_plain(const struct request *reply, const struct record *record)
 {
-	struct census census = {.lowest_ttl = UINT32_MAX};
+	return record->type == reply->question.type && record->type != TYPE_CNAME &&
+	       class_fits(reply, record) && has_owner_of_question(reply, record);
+}
+
+static struct census take_census(const struct request *reply)
+{
+	struct census census = {.lowest_ttl = UINT32_MAX, .is_plain = reply->reply.count[SECTION_ANSWER]};
 	struct walk walk;
 	struct record record;
 
@@ -127,8 +152,12 @@ static struct census take_census(const struct request *reply, uint64_t now)
 		census.has_records = true;
 		if (record.ttl < census.lowest_ttl)
 			census.lowest_ttl = record.ttl;
+		if (record.ttl > census.highest_ttl)
+			census.highest_ttl = record.ttl;
+		if (walk.section == SECTION_ANSWER)
+			census.is_plain &= is_plain(reply, &record);
 		census.has_soa |= walk.section == SECTION_AUTHORITY && record.type == TYPE_SOA;
-		census.has_expired_signature |= is_expired(reply, &record, now);
+		census.has_expired_signature |= is_expired(reply, &record);
 	}
 	return census;
 }
@@ -145,12 +174,12 @@ static enum reply_kind classify(const struct request *reply, const struct census
 	return kind;
 }
 
-struct judgement item_judge(const struct request *reply, uint64_t now)
+struct judgement item_judge(const struct request *reply)
 {
-	struct census census = take_census(reply, now);
+	struct census census = take_census(reply);
 	struct judgement judgement = {0};
 
-	judgement.answers = reply->rcode == RCODE_NOERROR && answers_question(reply);
+	judgement.answers = reply->rcode == RCODE_NOERROR && (census.is_plain || answers_question(reply));
 	judgement.kind = classify(reply, &census, judgement.answers);
 	judgement.is_storable =
 		!(reply->reply_flags & FLAG_TC) && !reply->reply.overflow && judgement.kind != REPLY_OTHER;
@@ -163,6 +192,7 @@ struct judgement item_judge(const struct request *reply, uint64_t now)
 		census.has_records && (judgement.kind == REPLY_SUCCESS || judgement.kind == REPLY_NXDOMAIN ||
 					      judgement.kind == REPLY_NODATA);
 	judgement.lowest_ttl = census.lowest_ttl;
+	judgement.highest_ttl = census.highest_ttl;
 	return judgement;
 }
 

@@ -9,12 +9,12 @@ struct judgement {
 	bool is_storable;     /* not truncated, bounded by a SOA record where it denies, chain complete */
 	bool answers;	      /* has the type that was asked for at the end of the question's CNAME chain */
 	bool has_ttl;	      /* lowest_ttl counts; otherwise the reply is kept for a short while */
-	uint32_t lowest_ttl;  /* seconds, of all records */
+	uint32_t lowest_ttl, highest_ttl; /* seconds, of all records; UINT32_MAX and 0 without any */
 };
 
 /* Classes as CoreDNS has them (facts of plugin/pkg/response and plugin/cache). The reply stands in `reply`,
- * written by a plugin below. now: seconds since 1970. */
-struct judgement item_judge(const struct request *reply, uint64_t now);
+ * written by a plugin below. */
+struct judgement item_judge(const struct request *reply);
 
 struct item { /* followed by the offsets of its TTL fields, and its records as they stand behind the question
 	       */

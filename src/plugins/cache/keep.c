@@ -1,7 +1,6 @@
 /* Success or denial, and for how long: as CoreDNS has it. */
 #include "keep.h"
 
-#include "svcdns/clock.h"
 #include "svcdns/plugin.h"
 #include "svcdns/worker.h"
 
@@ -24,7 +23,7 @@ static int64_t ttl_to_keep(const struct cache_settings *settings, const struct j
 	return clamp(ttl, &settings->success);
 }
 
-static void put(struct cache_worker *w, const struct key *key, const struct request *reply,
+static void put(struct cache_worker *w, uint64_t hash, const struct request *reply,
 	const struct judgement *judgement, uint32_t ttl)
 {
 	const struct cache *cache = w->cache;
@@ -33,22 +32,24 @@ static void put(struct cache_worker *w, const struct key *key, const struct requ
 	struct store *store = is_success ? cache->success : cache->denial;
 	struct found old;
 	size_t length, evicted = 0;
+	struct key key;
 
 	if (zones_match(&side->disabled, &reply->question.name))
 		return;
+	lookup_key(cache, reply, &hash, &key);
 	if (is_success && cache->settings->prefer_positive && !judgement->answers) {
-		old = lookup_get(w, store, key, w->found[1], reply->worker->now);
+		old = lookup_get(w, store, &key, w->found[1], reply->worker->now);
 		if (old.item && old.item->answers)
 			return;
 	}
 	length = item_write(reply, judgement, ttl, reply->worker->now, w->written);
-	store_put(store, &key->store_key, w->written, length, &evicted);
+	store_put(store, &key.store_key, w->written, length, &evicted);
 	if (evicted)
 		cell_add(&lookup_counters(w, reply)->evictions[is_success ? SIDE_SUCCESS : SIDE_DENIAL],
 			evicted);
 	if (is_success && (judgement->answers || !cache->settings->prefer_positive) &&
-		lookup_get(w, cache->denial, key, w->found[0], reply->worker->now).item)
-		store_forget(cache->denial, &key->store_key);
+		lookup_get(w, cache->denial, &key, w->found[0], reply->worker->now).item)
+		store_forget(cache->denial, &key.store_key);
 }
 
 bool keep_is_needless(const struct request *reply)
@@ -62,13 +63,21 @@ void keep_nothing(struct cache_worker *w, const struct key *key)
 	store_forget(w->cache->denial, &key->store_key);
 }
 
-void keep_reply(struct cache_worker *w, const struct key *key, struct request *reply)
+/* Written once, and only read then: all workers have the line. */
+static void note_use(const struct cache *cache, unsigned site)
 {
-	struct judgement judgement = item_judge(reply, clock_unix());
+	if (!atomic_load_explicit(&cache->is_used[site], memory_order_relaxed))
+		atomic_store_explicit(&cache->is_used[site], true, memory_order_relaxed);
+}
+
+void keep_reply(struct cache_worker *w, uint64_t hash, struct request *reply)
+{
+	struct judgement judgement = item_judge(reply);
 	int64_t ttl = ttl_to_keep(w->cache->settings, &judgement);
 
-	atomic_store_explicit(&w->cache->is_used[reply->route->site], true, memory_order_relaxed);
-	item_set_ttls(reply, (uint32_t)ttl);
+	note_use(w->cache, reply->route->site);
+	if (judgement.lowest_ttl != ttl || judgement.highest_ttl != ttl)
+		item_set_ttls(reply, (uint32_t)ttl);
 	if (judgement.is_storable && ttl > 0 && !keep_is_needless(reply))
-		put(w, key, reply, &judgement, (uint32_t)ttl);
+		put(w, hash, reply, &judgement, (uint32_t)ttl);
 }

@@ -36,7 +36,8 @@ struct cache_worker {
 };
 
 struct cache_request {		     /* request_state() */
-	uint64_t hash;		     /* of the key: from look_ahead() or serve() on */
+	uint64_t hash;		     /* of the key: from look_ahead() or serve() on, as is the next */
+	bool may_be_kept;	     /* at least one of the sides may hold it */
 	bool is_leading;	     /* flight is under way */
 	bool is_stale;		     /* there is an expired item to fall back to */
 	bool wants_ad;		     /* the client set AD */

@@ -69,10 +69,10 @@ bool refresh_take(struct cache_worker *w, const struct key *key, struct request 
 	if (reply->bare || reply->reply_flags & FLAG_TC ||
 		(reply->rcode != RCODE_NOERROR && reply->rcode != RCODE_NXDOMAIN))
 		return false;
-	judgement = item_judge(reply, clock_unix());
+	judgement = item_judge(reply);
 	if (judgement.kind == REPLY_OTHER)
 		return false;
-	keep_reply(w, key, reply);
+	keep_reply(w, key->store_key.hash, reply);
 	if (keep_is_needless(reply))
 		keep_nothing(w, key);
 	return judgement.answers || !w->cache->settings->prefer_positive;
