@@ -130,7 +130,7 @@ static struct connection *older(struct connection *a, struct connection *b)
 	return !a || (b && b->since < a->since) ? b : a;
 }
 
-/* Closes the connection that has been of no use for longest. False: none is without. */
+/* Closes the connection that has been of no use for longest. False: all are being served. */
 static bool give_up_oldest(struct tcp *tcp)
 {
 	struct connection *oldest = NULL;
