@@ -1,6 +1,7 @@
 #include "tcp.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -69,7 +70,7 @@ static uint64_t close_overdue(struct tcp_listener *listener, uint64_t now)
 	return next;
 }
 
-static void accept_from_now_on(struct tcp *tcp, bool wanted)
+static void set_accepting(struct tcp *tcp, bool wanted)
 {
 	tcp->is_paused = !wanted;
 	for (struct tcp_listener *l = tcp->listeners; l; l = l->next)
@@ -84,7 +85,7 @@ static void on_timer(uv_timer_t *timer)
 
 	tcp->timer_due = 0;
 	if (tcp->is_paused)
-		accept_from_now_on(tcp, true);
+		set_accepting(tcp, true);
 	for (struct tcp_listener *l = tcp->listeners; l; l = l->next) {
 		uint64_t due = close_overdue(l, now);
 
@@ -161,7 +162,7 @@ static void pause_accepting(struct tcp *tcp, int reason)
 		log_line(LOG_ERROR, NULL, "TCP connections have to wait: accept: %s",
 			error_reason(reason, text));
 	tcp->is_short = true;
-	accept_from_now_on(tcp, false);
+	set_accepting(tcp, false);
 	if (!tcp->timer_due || until < tcp->timer_due)
 		set_timer(tcp, until);
 }
@@ -201,7 +202,8 @@ struct tcp_listener *tcp_create(struct tcp *tcp, const union address *address, i
 	listener->tcp = tcp;
 	listener->address = *address;
 	listener->watch = (struct watch){fd, tcp->is_paused ? 0 : EPOLLIN, on_connections};
-	watch_begin(&tcp->watched, &listener->watch);
+	if (!watch_begin(&tcp->watched, &listener->watch))
+		abort();
 	listener->next = tcp->listeners;
 	tcp->listeners = listener;
 	return listener;

@@ -232,13 +232,7 @@ KUBEADM = f'''
         health {{
             lameduck 5s
         }}
-        ready
-        kubernetes cluster.local in-addr.arpa ip6.arpa {{
-            SOURCE
-            pods insecure
-            fallthrough in-addr.arpa ip6.arpa
-            ttl 30
-        }}
+        ready{PLUGINS}
         prometheus :9153
         forward . {SERVER}:{UPSTREAM_PORT} {{
             max_concurrent 1000

@@ -271,8 +271,10 @@ class Server:
     def descriptors(self, limit):
         limits = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (limit, limits[1]))
-        yield
-        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)
+        try:
+            yield
+        finally:
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)
 
     def signal(self, number):
         self.process.send_signal(number)
